@@ -1,0 +1,56 @@
+"""The one family of errors. The docstring of a class is its message when none is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shardkeeper.domain.problems import Problem, shown
+
+
+class ShardkeeperError(Exception):
+    """Something went wrong in Shardkeeper."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or " ".join((self.__class__.__doc__ or "").split()))
+
+
+class SpecInvalid(ShardkeeperError):
+    """The spec is not valid."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)) or None)
+
+    def __reduce__(self) -> tuple[type[SpecInvalid], tuple[tuple[Problem, ...]]]:
+        return (type(self), (self.problems,))
+
+
+class UnknownSpec(ShardkeeperError):
+    """The spec uses columns or values that this version of Shardkeeper does not know.
+
+    It may be right for a newer version (rolling upgrade): whoever gets this declines the job and never marks
+    the spec invalid.
+    """
+
+    def __init__(self, unknown: Sequence[str]) -> None:
+        self.unknown = tuple(map(shown, unknown))
+        super().__init__(f"this version does not know {', '.join(self.unknown)}; a newer one may")
+
+    def __reduce__(self) -> tuple[type[UnknownSpec], tuple[tuple[str, ...]]]:
+        return (type(self), (self.unknown,))
+
+
+class Refused(ShardkeeperError):
+    """The request was refused."""
+
+
+class NotFound(Refused):
+    """There is no such thing."""
+
+
+class Unreachable(ShardkeeperError):
+    """A server cannot be reached."""
+
+
+class GaveUpWaiting(ShardkeeperError):
+    """Gave up waiting."""
