@@ -1,0 +1,1 @@
+"""Tests; the helpers in this package are imported as `tests.…`."""
