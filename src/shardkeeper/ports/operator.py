@@ -1,0 +1,69 @@
+"""What people ask of the store through the faces: listings, and orders that are rows. Listings are dictionaries keyed by column name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """All given ones must hold; ``since`` is on fire_time."""
+
+    job: str | None = None
+    status: str | None = None
+    node: str | None = None
+    since: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    limit: int = 50
+
+
+class OperatorStore(Protocol):
+    def jobs(self, labels: Mapping[str, str] | None = None, name: str | None = None) -> list[Row]:
+        """job_spec's columns and job_status's, keyed ``name``."""
+
+    def impls(self) -> list[Row]:
+        """impl_spec's columns with ``sources``: a list of source_data rows."""
+
+    def runs(self, wanted: RunFilter) -> list[Row]:
+        """Newest fire time first."""
+
+    def run(self, run: int | str) -> Row | None:
+        """By id, or the newest of a run name: job_run's columns, ``shard_runs``, ``values``."""
+
+    def running_items(self, job: str | None = None) -> list[Row]:
+        """PENDING and RUNNING attempts: job_name, item, status, node_id, run_id, fire_time."""
+
+    def leases(self) -> list[Row]:
+        """The ``node`` view: members as last seen, with their lease."""
+
+    def trigger(self, job: str, parameters: Mapping[str, Any], item: int | None, fire_time: datetime | None, by: str) -> int:
+        """A manual run's id. Raises OrderRefused (unknown, disabled, bad item), naming what mends it."""
+
+    def stop(self, run_id: int, by: str) -> bool:
+        """Ask a run to stop; False: it had ended."""
+
+    def rerun(self, run_id: int, parameters: Mapping[str, Any], same_version: bool, by: str) -> int:
+        """A new run with ``rerun_of``, under the newest version unless ``same_version``. Raises OrderRefused."""
+
+    def pause(self, job: str, reason: str | None, until: datetime | None, by: str) -> None:
+        """Raises OrderRefused for an unknown job."""
+
+    def resume(self, job: str, by: str) -> bool:
+        """False: it was not paused."""
+
+    def order_drain(self, node_id: str, draining: bool, by: str) -> None:
+        """Order a node to drain, or to take part again."""
+
+    def order_workers(self, node_id: str, workers: int, by: str) -> None:
+        """Order another number of workers while it runs."""
+
+    def apply(self, impls: Sequence[Mapping[str, Any]], jobs: Sequence[Mapping[str, Any]], by: str) -> Row:
+        """Upsert in one transaction: {"inserted": [...], "updated": [...], "unchanged": [...]}. Never touches pauses."""
+
+    def health(self) -> Row:
+        """For doctor: server version, clock (``now``), schema revision, listeners, watermark, oldest PENDING, outbox state, problems."""
