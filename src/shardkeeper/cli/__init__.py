@@ -1,0 +1,3 @@
+"""Floor 4: the command line."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Adapter: PostgreSQL behind the ports."""
+
+from __future__ import annotations

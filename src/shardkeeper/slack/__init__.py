@@ -1,0 +1,3 @@
+"""Adapter: Slack behind the notifier port."""
+
+from __future__ import annotations

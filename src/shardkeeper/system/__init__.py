@@ -1,0 +1,3 @@
+"""Adapter: the operating system's clocks, signals and readiness socket."""
+
+from __future__ import annotations

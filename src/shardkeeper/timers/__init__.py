@@ -1,0 +1,3 @@
+"""Adapter: APScheduler behind the timer port."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Adapter: supervised worker processes."""
+
+from __future__ import annotations

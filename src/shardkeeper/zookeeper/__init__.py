@@ -1,0 +1,3 @@
+"""Adapter: ZooKeeper behind the coordinator port."""
+
+from __future__ import annotations
