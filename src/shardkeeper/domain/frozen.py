@@ -16,6 +16,10 @@ class FrozenMap(dict[str, V]):
 
     __slots__ = ()
 
+    def __hash__(self) -> int:  # type: ignore[override]
+        """By keys alone: equal mappings have equal hashes, and values need not be hashable."""
+        return hash(frozenset(self))
+
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("a spec's mapping cannot be changed")
 

@@ -6,7 +6,7 @@ Values only, named as the SQL columns are; what makes them right or wrong is in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -63,10 +63,6 @@ class OnLeaseLoss(StrEnum):
     STOP = "stop"
 
 
-def _mapping() -> Any:
-    return field(default=EMPTY, hash=False)
-
-
 @dataclass(frozen=True, slots=True)
 class ImplSpec:
     """How a job runs. `entrypoint` is `package.module:Class`, a script's file name, or a URL, by `kind`."""
@@ -74,19 +70,19 @@ class ImplSpec:
     name: str
     kind: Kind
     entrypoint: str
-    parameters: Mapping[str, Any] = _mapping()
+    parameters: Mapping[str, Any] = EMPTY
     isolation: Isolation = Isolation.PROCESS
     description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceData:
-    """One weighted input of an ImplSpec, dealt to sharding items; `weight` is positive, its unit the user's."""
+    """One weighted input of an ImplSpec, dealt to sharding items; `weight` is positive, in any unit."""
 
     key: str
     weight: float = 1.0
     location: str | None = None
-    parameters: Mapping[str, Any] = _mapping()
+    parameters: Mapping[str, Any] = EMPTY
     enabled: bool = True
 
 
@@ -115,9 +111,9 @@ class JobSpec:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     sharding_total_count: int = 1
-    sharding_item_parameters: Mapping[str, str] = _mapping()
+    sharding_item_parameters: Mapping[str, str] = EMPTY
     sharding_strategy: Strategy = Strategy.BALANCED
-    parameters: Mapping[str, Any] = _mapping()
+    parameters: Mapping[str, Any] = EMPTY
     misfire: Misfire = Misfire.ONCE
     misfire_grace: timedelta = timedelta(days=1)
     catch_up_limit: int = 100
@@ -130,13 +126,13 @@ class JobSpec:
     retry_backoff: float = 2.0
     retry_max_delay: timedelta = timedelta(hours=1)
     timeout: timedelta | None = timedelta(hours=1)
-    phase_timeouts: Mapping[str, timedelta] = _mapping()
+    phase_timeouts: Mapping[str, timedelta] = EMPTY
     late_after: timedelta | None = None
     finish_within: timedelta | None = None
     priority: int = 0
-    node_selector: Mapping[str, str] = _mapping()
-    alert: Mapping[str, Any] = _mapping()
-    labels: Mapping[str, str] = _mapping()
+    node_selector: Mapping[str, str] = EMPTY
+    alert: Mapping[str, Any] = EMPTY
+    labels: Mapping[str, str] = EMPTY
     owner: str | None = None
     description: str | None = None
     enabled: bool = True
@@ -144,7 +140,7 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class JobVersion:
-    """A JobSpec at one version, in force at instants t of in_force_from <= t < in_force_until (None: no end)."""
+    """A JobSpec at one version, in force at instants in_force_from <= t < in_force_until (None: no end)."""
 
     spec: JobSpec
     version: int
