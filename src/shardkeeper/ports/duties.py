@@ -70,7 +70,9 @@ class SweepStore(Protocol):
         """Take or renew the duty and read the next slice of at most ``limit`` jobs; None: not ours, or nothing to sweep yet.
         A window is fixed when begun: from the watermark to now less (on-time window + statement time-out)."""
 
-    def sweep_apply(self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]) -> bool:
+    def sweep_apply(
+        self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
+    ) -> bool:
         """Under the versions' advisory lock, exclusively: insert, move the cursor by compare-and-set, and the watermark when the
         slice was the last. A fire that has a run by now gets none and no record. False: something changed, begin again."""
 
@@ -97,7 +99,9 @@ class AlertStore(Protocol):
     def alerts_sent(self, incarnation: str, alert_ids: Sequence[int], message_id: str | None) -> None:
         """They arrived, as one message ``message_id`` (recovery answers in its thread)."""
 
-    def alerts_failed(self, incarnation: str, alert_ids: Sequence[int], retry_after_s: float | None, reason: str) -> None:
+    def alerts_failed(
+        self, incarnation: str, alert_ids: Sequence[int], retry_after_s: float | None, reason: str
+    ) -> None:
         """Not sent: again after that time; None: never again by itself (health and doctor say so)."""
 
     def raise_alert(self, event_key: str, kind: str, body: Mapping[str, Any]) -> bool:

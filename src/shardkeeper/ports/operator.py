@@ -41,7 +41,9 @@ class OperatorStore(Protocol):
     def leases(self) -> list[Row]:
         """The ``node`` view: members as last seen, with their lease."""
 
-    def trigger(self, job: str, parameters: Mapping[str, Any], item: int | None, fire_time: datetime | None, by: str) -> int:
+    def trigger(
+        self, job: str, parameters: Mapping[str, Any], item: int | None, fire_time: datetime | None, by: str
+    ) -> int:
         """A manual run's id. Raises OrderRefused (unknown, disabled, bad item), naming what mends it."""
 
     def stop(self, run_id: int, by: str) -> bool:
