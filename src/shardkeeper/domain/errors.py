@@ -54,3 +54,15 @@ class Unreachable(ShardkeeperError):
 
 class GaveUpWaiting(ShardkeeperError):
     """Gave up waiting."""
+
+
+class StoreUnavailable(Unreachable):
+    """The store did not answer: whether the write happened is unknown, and the same call may be repeated."""
+
+
+class OrderRefused(Refused):
+    """The order was refused."""
+
+
+class JournalFull(ShardkeeperError):
+    """The journal of outcomes is full: free some disk, or bring PostgreSQL back so that it can be emptied."""
