@@ -1,0 +1,132 @@
+-- Runs, attempts and values, by day of their fire time. Storage parameters lie on the partitions (090_partitions.sql).
+
+create sequence shardkeeper.run_id as bigint cache 32;
+
+create table shardkeeper.job_run (
+    id                   bigint      not null default nextval('shardkeeper.run_id'),
+    job_name             text        not null,
+    fire_time            timestamptz not null,
+    fire_until           timestamptz,
+    missed_count         integer,
+    trigger_kind         text        not null,
+    status               text        not null default 'CREATED',
+    reason               text,
+    job_version          bigint      not null,
+    impl_version         bigint,
+    sharding_total_count integer     not null default 1,
+    parameters           jsonb       not null default '{}',
+    priority             smallint    not null default 0,
+    idempotency_key      text,
+    rerun_of             bigint,
+    parent_run           bigint,
+    requested_by         text,
+    result               jsonb,
+    created_at           timestamptz not null default clock_timestamp(),
+    started_at           timestamptz,
+    finished_at          timestamptz,
+    -- how many items have no terminal attempt yet; whoever brings it to zero closes the run
+    open_items           integer     not null default 0,
+    stop_requested       boolean     not null default false,
+    -- true: CREATED, and waits for its job's live_run row
+    waiting              boolean     not null default false,
+    primary key (id, fire_time),
+    constraint "trigger_kind is one that is known"
+        check (trigger_kind in ('schedule', 'misfire', 'manual', 'submit', 'rerun', 'backfill', 'follow_up')),
+    constraint "status is one that is known"
+        check (status in ('CREATED', 'RUNNING', 'COMPLETED', 'FAILED', 'STOPPED', 'MISSED', 'SKIPPED')),
+    constraint "open_items is not negative" check (open_items >= 0)
+) partition by range (fire_time);
+-- Each run is in exactly one of these two: one index entry a run, none of them touched by a change of status
+create unique index job_run_one_per_fire on shardkeeper.job_run (job_name, fire_time)
+    where trigger_kind in ('schedule', 'misfire');
+create index job_run_on_demand on shardkeeper.job_run (job_name, fire_time)
+    where trigger_kind not in ('schedule', 'misfire');
+create index job_run_waiting on shardkeeper.job_run (job_name, fire_time, id) where waiting;
+
+create table shardkeeper.shard_run (
+    run_id           bigint      not null,
+    fire_time        timestamptz not null,
+    item             integer     not null,
+    attempt          integer     not null,
+    job_name         text        not null,
+    status           text        not null default 'PENDING',
+    node_id          text,
+    incarnation      text,
+    -- each_node: the only node that may claim it
+    pinned_node      text,
+    phase            text,
+    not_before       timestamptz not null default clock_timestamp(),
+    -- copy of the run's, so that claimable attempts are found by one index
+    waiting          boolean     not null default false,
+    -- how many attempts of the item ended badly, and how many were lost, before this one
+    tries            integer     not null default 0,
+    takeovers        integer     not null default 0,
+    claim_no         integer     not null default 0,
+    created_at       timestamptz not null default clock_timestamp(),
+    claimed_at       timestamptz,
+    started_at       timestamptz,
+    finished_at      timestamptz,
+    initialize_ms    double precision,
+    calculate_ms     double precision,
+    validate_ms      double precision,
+    progress         double precision,
+    progress_message text,
+    checkpoint       jsonb,
+    result           jsonb,
+    refused_values   jsonb,
+    error_type       text,
+    error_message    text,
+    traceback        text,
+    log              text,
+    code_version     text,
+    primary key (run_id, fire_time, item, attempt),
+    constraint "status is one that is known"
+        check (status in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'TIMED_OUT', 'LOST', 'STOPPED')),
+    constraint "phase is initialize, calculate or validate" check (phase in ('initialize', 'calculate', 'validate'))
+) partition by range (fire_time);
+create index shard_run_claimable on shardkeeper.shard_run (not_before) where status = 'PENDING' and not waiting;
+create index shard_run_running on shardkeeper.shard_run (incarnation) where status = 'RUNNING';
+-- Promise 1, by constraint: one live attempt and one recorded success per run and item
+create unique index shard_run_one_live on shardkeeper.shard_run (run_id, fire_time, item)
+    where status in ('PENDING', 'RUNNING', 'COMPLETED');
+
+create table shardkeeper.calculate_value (
+    run_id    bigint           not null,
+    fire_time timestamptz      not null,
+    item      integer          not null,
+    key       text             not null,
+    value     jsonb            not null,
+    weight    double precision not null default 1,
+    primary key (run_id, fire_time, item, key)
+) partition by range (fire_time);
+
+-- The one run of a job that may be live where overlap is not `allow`
+create table shardkeeper.live_run (
+    job_name  text        primary key,
+    run_id    bigint      not null,
+    fire_time timestamptz not null,
+    taken_at  timestamptz not null default clock_timestamp()
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- What the closing of runs knows of each job; read by job_status and by alerts
+create table shardkeeper.job_state (
+    job_name          text    primary key,
+    last_run          bigint,
+    last_fire_time    timestamptz,
+    last_status       text,
+    last_finished_at  timestamptz,
+    last_success_at   timestamptz,
+    failures_in_a_row integer not null default 0
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- Not partitioned, so that a key is unique whatever the fire time
+create table shardkeeper.idempotency_key (
+    job_name   text        not null,
+    key        text        not null,
+    run_id     bigint      not null,
+    fire_time  timestamptz not null,
+    created_at timestamptz not null default clock_timestamp(),
+    primary key (job_name, key),
+    constraint "key is 1 to 200 characters" check (length(key) between 1 and 200)
+);
+create index idempotency_key_by_age on shardkeeper.idempotency_key (created_at);
