@@ -1,12 +1,12 @@
 """The coordinator port: who is alive, who may publish, and the view that is in force.
 
-Behind it is ZooKeeper (`zookeeper/`) or its twin in memory (`memory/coordinator.py`). The port is made so that nothing can
-block or surprise its user: every method returns at once, and everything that is learnt arrives as one event, a whole
-`Snapshot` of what is now seen, or the `Published` answer to a `publish`. Snapshots are states, not differences: one that was
-missed is made good by the next.
+Behind it is ZooKeeper (`zookeeper/`) or its twin in memory (`memory/coordinator.py`). The port is made so
+that nothing can block or surprise its user: every method returns at once, and everything that is learnt
+arrives as one event, a whole `Snapshot` of what is now seen, or the `Published` answer to a `publish`.
+Snapshots are states, not differences: one that was missed is made good by the next.
 
-What is stored is DESIGN's tree and nothing more: `/nodes/<node_id>`, `/candidates/<seq>`, `/view`. Its size depends on the
-number of nodes alone.
+What is stored is DESIGN's tree and nothing more: `/nodes/<node_id>`, `/candidates/<seq>`, `/view`. Its size
+depends on the number of nodes alone.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Load(StrEnum):
 class Session(StrEnum):
     """The state of this node's session with the coordinator.
 
-    `suspended` says only that the link is down: the session may live on, or be over without our knowing. `lost` is known to
-    be over; whatever it owned is gone. `never` has not connected since `start`.
+    `suspended` says only that the link is down: the session may live on, or be over without our knowing.
+    `lost` is known to be over; whatever it owned is gone. `never` has not connected since `start`.
     """
 
     NEVER = "never"
@@ -67,7 +67,8 @@ class NodeInfo:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One candidate for leadership; the lowest `seq` leads. `mine` says that it belongs to this session and incarnation."""
+    """One candidate for leadership; the lowest `seq` leads. `mine` says that it belongs to this session and
+    incarnation."""
 
     seq: int
     node_id: str
@@ -79,14 +80,15 @@ class Candidate:
 class Snapshot:
     """All that this node sees of the cluster, read as a whole.
 
-    While `session` is not `connected`, everything below it is what was seen last: good enough to go on with (the last view
-    stays in force when the coordinator is away), never proof that somebody is dead.
+    While `session` is not `connected`, everything below it is what was seen last: good enough to go on with
+    (the last view stays in force when the coordinator is away), never proof that somebody is dead.
 
-    `view` is None with a `view_version` when something unreadable lies in its place (see `problems`), and None without one
-    when nothing does. `view_version` is what `publish` wants as `expected_version`.
+    `view` is None with a `view_version` when something unreadable lies in its place (see `problems`), and
+    None without one when nothing does. `view_version` is what `publish` wants as `expected_version`.
 
-    `session_timeout_s` is what was negotiated (seconds), None before the first connection. `fatal` is set when trying again
-    cannot help (wrong credentials); the adapter has then given up, and the daemon is to end with that message.
+    `session_timeout_s` is what was negotiated (seconds), None before the first connection. `fatal` is set
+    when trying again cannot help (wrong credentials); the adapter has then given up, and the daemon is to
+    end with that message.
     """
 
     session: Session
@@ -116,6 +118,7 @@ class Refusal(StrEnum):
     NOT_CANDIDATE = "not_candidate"
     SUPERSEDED = "superseded"
     TOO_LARGE = "too_large"
+    DENIED = "denied"
     UNKNOWN = "unknown"
     """Nobody knows whether it was written (the link broke, or the time ran out): the next snapshot tells."""
 
@@ -140,26 +143,31 @@ class Coordinator(Protocol):
     def start(self, info: NodeInfo, notify: Callable[[CoordinatorEvent], None]) -> None:
         """Begin to connect, for ever, and to keep `info` registered; idempotent.
 
-        `notify` is called from the adapter's own thread (one event at a time, in order) and must only put the event into a
-        mailbox. A node_id still held by an earlier incarnation is waited out, never adopted; held by one that does not go
-        away, it is a problem in the snapshot.
+        `notify` is called from the adapter's own thread (one event at a time, in order) and must only put
+        the event into a mailbox. A node_id still held by an earlier incarnation is waited out, never
+        adopted; held by one that does not go away, it is a problem in the snapshot.
         """
 
     def update(self, info: NodeInfo) -> None:
-        """Say something new of this node; the last word wins. Changes of load alone are written at most once a second.
+        """Say something new of this node; the last word wins. Changes of load alone are written at most
+        once a second.
 
-        Another `incarnation` under the same node_id leaves the cluster and joins it anew, as a candidate at the end of the row.
+        Another `incarnation` under the same node_id leaves the cluster and joins it anew, as a candidate at
+        the end of the row.
         """
 
     def publish(self, view: View, expected_version: int | None) -> None:
-        """Ask to publish `view` where the stored one has version `expected_version` (None: where there is none).
+        """Ask to publish `view` where the stored one has version `expected_version` (None: where there is
+        none).
 
-        Done only while the candidate of this very session still exists, checked in the same transaction; answered by one
-        `Published` event, also when it cannot be tried.
+        Done only while the candidate of this very session still exists, checked in the same transaction;
+        answered by one `Published` event, also when it cannot be tried.
         """
 
     def leave(self) -> None:
-        """Take this incarnation's registration and candidacy away for good; snapshots go on arriving until `stop`."""
+        """Take this incarnation's registration and candidacy away for good; snapshots go on arriving until
+        `stop`."""
 
     def stop(self) -> None:
-        """End the session and the adapter's threads; idempotent, and harmless when never started. No event arrives after it."""
+        """End the session and the adapter's threads; idempotent, and harmless when never started. No event
+        arrives after it."""
