@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
+from math import inf
+from typing import Protocol
 
-_NO_LABELS: Mapping[str, str] = MappingProxyType({})
+from shardkeeper.domain.frozen import EMPTY, frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,13 @@ class Member:
     """The one life of the node that was seen when the view was made."""
     weight: float = 1.0
     """Share of the work in proportion to the other members; greater than 0 and finite."""
-    labels: Mapping[str, str] = field(default=_NO_LABELS, hash=False)
+    labels: Mapping[str, str] = field(default=EMPTY, hash=False)
+
+    def __post_init__(self) -> None:
+        if not usable_weight(self.weight):
+            raise ValueError(
+                f"weight {self.weight!r} of node {self.node_id!r} is not a finite number above 0"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +60,49 @@ class View:
 class LeaseState(StrEnum):
     """State of an incarnation's row in the lease table."""
 
-    LIVE = "live"
+    ACTIVE = "active"
     DRAINING = "draining"
     DEAD = "dead"
-    """Lapsed and taken over, or ended by a clean stop: for good in both cases."""
+    """Lapsed and taken over, or ended by itself: for good in both cases."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseRow:
-    """What the lease table says of one incarnation."""
+class LeaseLike(Protocol):
+    """What is looked at in a row of the lease table."""
 
-    node_id: str
-    incarnation: str
-    state: LeaseState
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def incarnation(self) -> str: ...
+    @property
+    def state(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseView:
-    """The lease table as far as effective members need it.
+    """The lease table as far as effective members need it: by ``node_id``, each in at most one of the three.
 
-    The rows of dead incarnations must be kept as long as a view may still name them, because an incarnation
-    without a row counts as unknown, and the unknown stay in.
+    By node and not by incarnation, because the incarnation in a view may be older than every lease that is
+    still kept, or newer than the last read: the node's newest life speaks for it.
     """
 
-    live: Mapping[str, str] = field(default=_NO_LABELS, hash=False)
-    """``node_id`` to the incarnation that is live and not draining; there is at most one per node."""
+    live: Mapping[str, str] = field(default=EMPTY, hash=False)
+    """``node_id`` to its incarnation whose lease is active."""
     draining: frozenset[str] = frozenset()
-    """Incarnations that are draining."""
+    """``node_id`` of those whose lease is draining."""
     dead: frozenset[str] = frozenset()
-    """Incarnations that are dead for good."""
+    """``node_id`` of those of whom only dead incarnations are known."""
 
     @classmethod
-    def of(cls, rows: Iterable[LeaseRow]) -> LeaseView:
+    def of(cls, rows: Iterable[LeaseLike]) -> LeaseView:
         """Gather the rows of the lease table, in any order."""
-        by_state: dict[LeaseState, list[LeaseRow]] = {state: [] for state in LeaseState}
+        by_state: dict[str, dict[str, str]] = {state: {} for state in LeaseState}
         for row in rows:
-            by_state[row.state].append(row)
+            by_state[row.state][row.node_id] = row.incarnation
+        live, draining, dead = (by_state[state] for state in LeaseState)
         return cls(
-            live={row.node_id: row.incarnation for row in by_state[LeaseState.LIVE]},
-            draining=frozenset(row.incarnation for row in by_state[LeaseState.DRAINING]),
-            dead=frozenset(row.incarnation for row in by_state[LeaseState.DEAD]),
+            live=frozen(live),
+            draining=frozenset(draining) - live.keys(),
+            dead=frozenset(dead) - live.keys() - draining.keys(),
         )
 
 
@@ -108,8 +118,8 @@ def effective_members(
     For each member of the view, the first that applies:
 
     1. its ``node_id`` has a live lease: in, under the incarnation of that lease;
-    2. its incarnation is known as dead or draining: out;
-    3. its incarnation is unknown to the lease table: in, never dropped for lack of knowledge.
+    2. its ``node_id`` is known as draining or dead: out;
+    3. its ``node_id`` is unknown to the lease table: in, never dropped for lack of knowledge.
 
     A node that is not in the view never takes part, whatever its lease. ``selector``: labels that a member must
     all have (``None`` or empty: any). Without a view there are no members.
@@ -128,10 +138,15 @@ def matches(labels: Mapping[str, str], selector: Mapping[str, str] | None) -> bo
     return all(labels.get(name) == value for name, value in selector.items())
 
 
+def usable_weight(weight: float) -> bool:
+    """Whether ``weight`` can be a member's: a finite number greater than 0."""
+    return 0.0 < weight < inf
+
+
 def _as_leased(member: Member, leases: LeaseView) -> Member | None:
     live = leases.live.get(member.node_id)
     if live is not None:
         return member if live == member.incarnation else replace(member, incarnation=live)
-    if member.incarnation in leases.dead or member.incarnation in leases.draining:
+    if member.node_id in leases.dead or member.node_id in leases.draining:
         return None
     return member

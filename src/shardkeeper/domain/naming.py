@@ -1,0 +1,49 @@
+"""The readable name of a run: ``price-index@2026-11-21T03:00:00Z``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from shardkeeper.domain.errors import Refused
+from shardkeeper.domain.problems import shown
+
+_RUN_NAME = re.compile(
+    r"(?P<job>[a-z0-9][a-z0-9._-]{0,99})"
+    r"@(?P<seconds>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<fraction>[0-9]{1,6}))?Z"
+)
+
+
+class RunName(NamedTuple):
+    """What a run name says."""
+
+    job_name: str
+    fire_time: datetime
+
+
+def run_name(job_name: str, fire_time: datetime) -> str:
+    """The name of the run of ``job_name`` at ``fire_time`` (aware); fractions of a second only where there are any."""
+    if fire_time.utcoffset() is None:
+        raise ValueError("a fire time without its offset from UTC")
+    utc = fire_time.astimezone(UTC).replace(tzinfo=None)
+    seconds = utc.isoformat(timespec="seconds")
+    fraction = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
+    return f"{job_name}@{seconds}{fraction}Z"
+
+
+def parse_run_name(text: str) -> RunName:
+    """What ``run_name`` was given. Raises Refused where ``text`` is not a run name."""
+    found = _RUN_NAME.fullmatch(text)
+    if found is None:
+        raise _not_a_name(text)
+    microsecond = int((found["fraction"] or "").ljust(6, "0"))
+    try:
+        seconds = datetime.fromisoformat(found["seconds"])
+    except ValueError as error:
+        raise _not_a_name(text) from error
+    return RunName(found["job"], seconds.replace(microsecond=microsecond, tzinfo=UTC))
+
+
+def _not_a_name(text: str) -> Refused:
+    return Refused(f"{shown(text)} is not the name of a run, such as price-index@2026-11-21T03:00:00Z")
