@@ -87,7 +87,8 @@ KINDS = (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 def parse_cron(expression: str, job_name: str) -> CronTimes:
     """The fire times of `expression`; `job_name` is what `H` spreads by.
 
-    Raises CronInvalid with reason and mend. Expressions that can never fire are refused too. The same expression (after `H`) is read only once.
+    Raises CronInvalid with reason and mend, for expressions that can never fire too. The same expression
+    (after `H`) is read only once.
     """
     texts = _split(expression)
     if "h" in expression.lower():
