@@ -13,14 +13,12 @@ enough moves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from math import inf
-from typing import Protocol
 
-from shardkeeper.domain.frozen import EMPTY, frozen
+from shardkeeper.domain.frozen import EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,53 +55,20 @@ class View:
     """Aware, UTC; for people only, nothing is decided by it."""
 
 
-class LeaseState(StrEnum):
-    """State of an incarnation's row in the lease table."""
-
-    ACTIVE = "active"
-    DRAINING = "draining"
-    DEAD = "dead"
-    """Lapsed and taken over, or ended by itself: for good in both cases."""
-
-
-class LeaseLike(Protocol):
-    """What is looked at in a row of the lease table."""
-
-    @property
-    def node_id(self) -> str: ...
-    @property
-    def incarnation(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class LeaseView:
-    """The lease table as far as effective members need it: by ``node_id``, each in at most one of the three.
+    """The lease table as far as effective members need it: everything by ``node_id``.
 
     By node and not by incarnation, because the incarnation in a view may be older than every lease that is
     still kept, or newer than the last read: the node's newest life speaks for it.
     """
 
     live: Mapping[str, str] = field(default=EMPTY, hash=False)
-    """``node_id`` to its incarnation whose lease is active."""
+    """``node_id`` to its incarnation whose lease is active. It counts before what the other two say."""
     draining: frozenset[str] = frozenset()
     """``node_id`` of those whose lease is draining."""
     dead: frozenset[str] = frozenset()
     """``node_id`` of those of whom only dead incarnations are known."""
-
-    @classmethod
-    def of(cls, rows: Iterable[LeaseLike]) -> LeaseView:
-        """Gather the rows of the lease table, in any order."""
-        by_state: dict[str, dict[str, str]] = {state: {} for state in LeaseState}
-        for row in rows:
-            by_state[row.state][row.node_id] = row.incarnation
-        live, draining, dead = (by_state[state] for state in LeaseState)
-        return cls(
-            live=frozen(live),
-            draining=frozenset(draining) - live.keys(),
-            dead=frozenset(dead) - live.keys() - draining.keys(),
-        )
 
 
 NOTHING_KNOWN = LeaseView()
