@@ -105,7 +105,9 @@ create table shardkeeper.live_run (
     job_name  text        primary key,
     run_id    bigint      not null,
     fire_time timestamptz not null,
-    taken_at  timestamptz not null default clock_timestamp()
+    taken_at  timestamptz not null default clock_timestamp(),
+    -- whether runs wait for the row, so that releasing it need not look through every partition for them
+    awaited   boolean     not null default false
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- What the closing of runs knows of each job; read by job_status and by alerts
