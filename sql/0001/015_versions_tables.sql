@@ -17,6 +17,7 @@ create table shardkeeper.job_version (
     spec              jsonb,
     in_force_from     timestamptz not null,
     changed_xid       xid8        not null default pg_current_xact_id(),
+    changed_by        text        not null,
     impl_spec         text,
     enabled           boolean,
     scheduled         boolean,
@@ -44,7 +45,8 @@ create table shardkeeper.impl_version (
     impl          jsonb,
     sources       jsonb       not null default '[]',
     in_force_from timestamptz not null,
-    changed_xid   xid8        not null default pg_current_xact_id()
+    changed_xid   xid8        not null default pg_current_xact_id(),
+    changed_by    text        not null
 );
 create index impl_version_in_force on shardkeeper.impl_version (impl_name, in_force_from desc) include (version);
 create index impl_version_by_change on shardkeeper.impl_version (changed_xid);
@@ -77,4 +79,4 @@ create unlogged table shardkeeper.pending_change (
     name text not null,
     primary key (xid, kind, name)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
-create unlogged table shardkeeper.pending_stamp (xid xid8 primary key);
+create unlogged table shardkeeper.pending_stamp (xid xid8 primary key, stamping boolean not null default false);

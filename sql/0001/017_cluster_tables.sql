@@ -84,14 +84,13 @@ create table shardkeeper.alert (
 create index alert_due on shardkeeper.alert (due_at) where sent_at is null and gave_up_at is null;
 create index alert_by_job on shardkeeper.alert (job_name, alert_id desc);
 
-create table shardkeeper.audit (
+-- Who ordered what. The view `audit` (070_views.sql) adds the changes of specs, which their versions record already.
+create table shardkeeper.audit_log (
     audit_id    bigint generated always as identity primary key,
     happened_at timestamptz not null default clock_timestamp(),
-    who         text        not null default session_user,
+    who         text        not null,
     what        text        not null,
     subject     text        not null,
-    before      jsonb,
-    after       jsonb
+    detail      jsonb
 );
-create index audit_by_subject on shardkeeper.audit (subject, audit_id desc);
-create index audit_by_age on shardkeeper.audit (happened_at);
+create index audit_log_by_age on shardkeeper.audit_log (happened_at);

@@ -1,0 +1,285 @@
+-- Versions: every change of specs and pauses is stamped once per transaction, with the database clock, at its commit.
+--
+-- Statement triggers note the names a statement touched in pending_change; the first of a transaction also inserts its row
+-- into pending_stamp, and on that row hangs the one deferred constraint trigger (they exist for rows alone). It runs
+-- within the commit, holds the versions' advisory lock shared until the commit is done, and compares what the transaction
+-- leaves behind with the latest version of each name. So:
+--   * a commit that comes late is stamped late; `now()` would have dated it to the transaction's beginning, and
+--     the sweep would run fires that nobody could have known of;
+--   * while the sweep holds the lock exclusively, whatever is stamped is committed, and what will be stamped is later;
+--   * ten edits of a job in one transaction make one version, an edit that changes nothing makes none;
+--   * a ROLLBACK TO SAVEPOINT takes the notes with it, because they are rows.
+-- SET CONSTRAINTS ... IMMEDIATE only stamps earlier what it could see then; the lock is held all the same, and what
+-- the transaction changes afterwards makes a version of its own.
+
+-- Who is at work: whom a face acts for (it sets shardkeeper.actor in its transaction), else who has logged in.
+create function shardkeeper.actor() returns text
+    language sql stable
+    return coalesce(nullif(current_setting('shardkeeper.actor', true), ''), session_user);
+
+create function shardkeeper.note_changes(kind text, names text[]) returns void
+    language plpgsql
+as $$
+declare
+    me xid8 := pg_current_xact_id();
+begin
+    if cardinality(names) = 0 or exists (select from shardkeeper.pending_stamp s where s.xid = me and s.stamping) then
+        return;
+    end if;
+    insert into shardkeeper.pending_change (xid, kind, name)
+        select me, note_changes.kind, n from unnest(names) n on conflict do nothing;
+    insert into shardkeeper.pending_stamp (xid) values (me) on conflict do nothing;
+end
+$$;
+
+-- For tables whose name column is the trigger's second argument; the first is the kind of name.
+create function shardkeeper.note_statement() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    source text := case tg_op when 'INSERT' then 'select %1$I as name from new_rows'
+                              when 'DELETE' then 'select %1$I as name from old_rows'
+                              when 'UPDATE' then 'select %1$I as name from old_rows union all select %1$I from new_rows'
+                              else 'select %1$I as name from ' || tg_relid::regclass end;
+    names  text[];
+begin
+    execute format('select coalesce(array_agg(distinct name), ''{}'') from (' || source || ') touched', tg_argv[1])
+        into names;
+    perform shardkeeper.note_changes(tg_argv[0], names);
+    return null;
+end
+$$;
+
+create trigger inserted after insert on shardkeeper.job_spec referencing new table as new_rows
+    for each statement execute function shardkeeper.note_statement('job', 'name');
+create trigger updated after update on shardkeeper.job_spec referencing old table as old_rows new table as new_rows
+    for each statement execute function shardkeeper.note_statement('job', 'name');
+create trigger deleted after delete on shardkeeper.job_spec referencing old table as old_rows
+    for each statement execute function shardkeeper.note_statement('job', 'name');
+create trigger truncated before truncate on shardkeeper.job_spec
+    for each statement execute function shardkeeper.note_statement('job', 'name');
+
+create trigger inserted after insert on shardkeeper.impl_spec referencing new table as new_rows
+    for each statement execute function shardkeeper.note_statement('impl', 'name');
+create trigger updated after update on shardkeeper.impl_spec referencing old table as old_rows new table as new_rows
+    for each statement execute function shardkeeper.note_statement('impl', 'name');
+create trigger deleted after delete on shardkeeper.impl_spec referencing old table as old_rows
+    for each statement execute function shardkeeper.note_statement('impl', 'name');
+create trigger truncated before truncate on shardkeeper.impl_spec
+    for each statement execute function shardkeeper.note_statement('impl', 'name');
+
+create trigger inserted after insert on shardkeeper.source_data referencing new table as new_rows
+    for each statement execute function shardkeeper.note_statement('impl', 'impl_spec');
+create trigger updated after update on shardkeeper.source_data referencing old table as old_rows new table as new_rows
+    for each statement execute function shardkeeper.note_statement('impl', 'impl_spec');
+create trigger deleted after delete on shardkeeper.source_data referencing old table as old_rows
+    for each statement execute function shardkeeper.note_statement('impl', 'impl_spec');
+create trigger truncated before truncate on shardkeeper.source_data
+    for each statement execute function shardkeeper.note_statement('impl', 'impl_spec');
+
+create trigger inserted after insert on shardkeeper.pause referencing new table as new_rows
+    for each statement execute function shardkeeper.note_statement('pause', 'job_name');
+create trigger updated after update on shardkeeper.pause referencing old table as old_rows new table as new_rows
+    for each statement execute function shardkeeper.note_statement('pause', 'job_name');
+create trigger deleted after delete on shardkeeper.pause referencing old table as old_rows
+    for each statement execute function shardkeeper.note_statement('pause', 'job_name');
+create trigger truncated before truncate on shardkeeper.pause
+    for each statement execute function shardkeeper.note_statement('pause', 'job_name');
+
+-- Which transaction changed a pause, whatever the statement says of it.
+create function shardkeeper.mark_pause() returns trigger
+    language plpgsql
+as $$
+begin
+    if tg_op = 'INSERT' then
+        new.created_xid := pg_current_xact_id();
+        new.resumed_xid := case when new.resumed_at is not null then pg_current_xact_id() end;
+    else
+        new.created_xid := old.created_xid;
+        new.resumed_xid := case when new.resumed_at is not distinct from old.resumed_at then old.resumed_xid
+                                when new.resumed_at is not null then pg_current_xact_id() end;
+    end if;
+    new.changed_xid := pg_current_xact_id();
+    return new;
+end
+$$;
+create trigger marked before insert or update on shardkeeper.pause
+    for each row execute function shardkeeper.mark_pause();
+
+-- A duration as people write it in specs, exact to the microsecond: '90 s', '0.25 s'.
+create function shardkeeper.seconds_text(duration interval) returns text
+    language sql immutable parallel safe
+    return trim_scale(extract(epoch from duration))::text || ' s';
+
+-- The columns that differ from their defaults. `timeout` may be null, which is not its default. To be called with
+-- TimeZone UTC.
+create function shardkeeper.job_spec_json(j shardkeeper.job_spec) returns jsonb
+    language sql stable
+    return jsonb_strip_nulls(jsonb_build_object(
+        'name', j.name, 'impl_spec', j.impl_spec, 'cron', j.cron, 'every', shardkeeper.seconds_text(j.every),
+        'run_at', j.run_at, 'starts_at', j.starts_at, 'ends_at', j.ends_at,
+        'sharding_total_count', nullif(j.sharding_total_count, 1),
+        'sharding_strategy', nullif(j.sharding_strategy, 'balanced'),
+        'misfire', nullif(j.misfire, 'once'),
+        'misfire_grace', shardkeeper.seconds_text(nullif(j.misfire_grace, '1 day')),
+        'catch_up_limit', nullif(j.catch_up_limit, 100), 'overlap', nullif(j.overlap, 'skip'),
+        'failover', nullif(j.failover, true), 'on_lease_loss', nullif(j.on_lease_loss, 'continue'),
+        'max_attempts', nullif(j.max_attempts, 1), 'max_takeovers', nullif(j.max_takeovers, 3),
+        'retry_delay', shardkeeper.seconds_text(nullif(j.retry_delay, '10 seconds')),
+        'retry_backoff', nullif(j.retry_backoff, 2.0),
+        'retry_max_delay', shardkeeper.seconds_text(nullif(j.retry_max_delay, '1 hour')),
+        'timeout', shardkeeper.seconds_text(nullif(j.timeout, '1 hour')),
+        'late_after', shardkeeper.seconds_text(j.late_after),
+        'finish_within', shardkeeper.seconds_text(j.finish_within),
+        'priority', nullif(j.priority, 0), 'owner', j.owner, 'description', j.description,
+        'enabled', nullif(j.enabled, true)))
+        || case when j.timeout is null then '{"timeout": null}'::jsonb else '{}' end
+        -- objects of the user's come after the stripping, which would reach into them
+        || case when j.sharding_item_parameters = '{}' and j.parameters = '{}' and j.phase_timeouts = '{}'
+                     and j.node_selector = '{}' and j.alert = '{}' and j.labels = '{}' then '{}'::jsonb
+           else case when j.sharding_item_parameters = '{}' then '{}'::jsonb
+                     else jsonb_build_object('sharding_item_parameters', j.sharding_item_parameters) end
+             || case when j.parameters = '{}' then '{}'::jsonb else jsonb_build_object('parameters', j.parameters) end
+             || case when j.phase_timeouts = '{}' then '{}'::jsonb else jsonb_build_object('phase_timeouts', j.phase_timeouts) end
+             || case when j.node_selector = '{}' then '{}'::jsonb else jsonb_build_object('node_selector', j.node_selector) end
+             || case when j.alert = '{}' then '{}'::jsonb else jsonb_build_object('alert', j.alert) end
+             || case when j.labels = '{}' then '{}'::jsonb else jsonb_build_object('labels', j.labels) end
+           end;
+
+create function shardkeeper.impl_spec_json(i shardkeeper.impl_spec) returns jsonb
+    language sql stable
+    return jsonb_strip_nulls(jsonb_build_object(
+        'name', i.name, 'kind', i.kind, 'entrypoint', i.entrypoint, 'isolation', nullif(i.isolation, 'process'),
+        'description', i.description))
+        || case when i.parameters = '{}' then '{}'::jsonb else jsonb_build_object('parameters', i.parameters) end;
+
+create function shardkeeper.sources_json(impl text) returns jsonb
+    language sql stable
+    return (select coalesce(jsonb_agg(
+                jsonb_strip_nulls(jsonb_build_object('key', s.key, 'weight', nullif(s.weight, 1),
+                                                     'location', s.location, 'enabled', nullif(s.enabled, true)))
+                || case when s.parameters = '{}' then '{}'::jsonb else jsonb_build_object('parameters', s.parameters) end
+                order by s.key), '[]')
+            from shardkeeper.source_data s where s.impl_spec = impl);
+
+-- Each of the three returns the names for which something has become different.
+create function shardkeeper.stamp_impls(names text[], stamp timestamptz) returns text[]
+    language plpgsql
+as $$
+declare
+    changed text[];
+begin
+    with made as (
+        insert into shardkeeper.impl_version (version, impl_name, impl, sources, in_force_from, changed_by)
+        select nextval('shardkeeper.version_number'), now.name, now.impl, now.sources,
+               greatest(stamp, latest.in_force_from + interval '1 microsecond'), shardkeeper.actor()
+        from (select n as name, case when i.name is not null then shardkeeper.impl_spec_json(i) end as impl,
+                     shardkeeper.sources_json(n) as sources
+              from unnest(names) n left join shardkeeper.impl_spec i on i.name = n) now
+        left join lateral (select v.impl, v.sources, v.in_force_from from shardkeeper.impl_version v
+                           where v.impl_name = now.name order by v.in_force_from desc limit 1) latest on true
+        where now.impl is distinct from latest.impl or (now.impl is not null and now.sources <> latest.sources)
+        returning impl_name)
+    select coalesce(array_agg(impl_name), '{}') into changed from made;
+    return changed;
+end
+$$;
+
+create function shardkeeper.stamp_jobs(names text[], stamp timestamptz, out changed text[], out gone text[])
+    language plpgsql
+as $$
+begin
+    with made as (
+        insert into shardkeeper.job_version (
+            version, job_name, spec, in_force_from, changed_by, impl_spec, enabled, scheduled, sharding_total_count,
+            sharding_strategy, overlap, misfire_grace, failover, max_attempts, max_takeovers, late_after, finish_within,
+            priority, node_selector, alert)
+        select nextval('shardkeeper.version_number'), n, now.spec,
+               greatest(stamp, latest.in_force_from + interval '1 microsecond'), shardkeeper.actor(), j.impl_spec, j.enabled,
+               case when j.name is not null then num_nonnulls(j.cron, j.every, j.run_at) > 0 end,
+               j.sharding_total_count, j.sharding_strategy, j.overlap, j.misfire_grace, j.failover, j.max_attempts,
+               j.max_takeovers, j.late_after, j.finish_within, j.priority, j.node_selector, j.alert
+        from unnest(names) n
+        left join shardkeeper.job_spec j on j.name = n
+        cross join lateral (select case when j.name is not null then shardkeeper.job_spec_json(j) end as spec offset 0) now
+        left join lateral (select v.spec, v.in_force_from from shardkeeper.job_version v
+                           where v.job_name = n order by v.in_force_from desc limit 1) latest on true
+        where now.spec is distinct from latest.spec
+        returning job_name, version, spec)
+    select coalesce(array_agg(job_name), '{}'), coalesce(array_agg(job_name) filter (where spec is null), '{}')
+        into changed, gone from made;
+    update shardkeeper.job_spec j set version = latest.version
+    from unnest(names) n
+    cross join lateral (select v.version from shardkeeper.job_version v
+                        where v.job_name = n order by v.in_force_from desc limit 1) latest
+    where j.name = n and j.version is distinct from latest.version;
+end
+$$;
+
+create function shardkeeper.stamp_pauses(names text[], stamp timestamptz) returns void
+    language sql
+begin atomic
+    update shardkeeper.pause p
+    set since = case when p.created_xid = pg_current_xact_id() then greatest(p.since, stamp) else p.since end,
+        resumed_at = case when p.resumed_xid = pg_current_xact_id() then greatest(p.resumed_at, stamp)
+                          else p.resumed_at end
+    where p.job_name = any (names) and p.changed_xid = pg_current_xact_id();
+end;
+
+create function shardkeeper.stamp_versions() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC'
+as $$
+declare
+    me     xid8 := pg_current_xact_id();
+    stamp  timestamptz;
+    jobs   text[];
+    impls  text[];
+    pauses text[];
+    gone   text[];
+begin
+    perform pg_advisory_xact_lock_shared(shardkeeper.versions_lock_key());
+    stamp := clock_timestamp();
+    update shardkeeper.pending_stamp set stamping = true where xid = me;
+    with noted as (delete from shardkeeper.pending_change where xid = me returning kind, name)
+    select coalesce(array_agg(name order by name) filter (where kind = 'job'), '{}'),
+           coalesce(array_agg(name order by name) filter (where kind = 'impl'), '{}'),
+           coalesce(array_agg(name order by name) filter (where kind = 'pause'), '{}')
+        into jobs, impls, pauses from noted;
+    impls := shardkeeper.stamp_impls(impls, stamp);
+    select s.changed, s.gone into jobs, gone from shardkeeper.stamp_jobs(jobs, stamp) s;
+    perform shardkeeper.stamp_pauses(pauses, stamp);
+    if cardinality(gone) > 0 then
+        perform shardkeeper.close_deleted(gone);
+    end if;
+    delete from shardkeeper.pending_stamp where xid = me;
+    perform shardkeeper.tell_specs(jobs || pauses, impls);
+    return null;
+end
+$$;
+create constraint trigger stamped after insert on shardkeeper.pending_stamp
+    deferrable initially deferred for each row execute function shardkeeper.stamp_versions();
+
+-- The version in force at an instant: the latest that is not marked invalid. Its spec may be null: deleted.
+create function shardkeeper.version_at(job text, at timestamptz) returns setof shardkeeper.job_version
+    language sql stable rows 1
+begin atomic
+    select v.* from shardkeeper.job_version v
+    where v.job_name = job and v.in_force_from <= at
+          and not exists (select from shardkeeper.spec_problem p where p.version = v.version)
+    order by v.in_force_from desc limit 1;
+end;
+
+create function shardkeeper.impl_version_at(impl text, at timestamptz) returns setof shardkeeper.impl_version
+    language sql stable rows 1
+begin atomic
+    select v.* from shardkeeper.impl_version v
+    where v.impl_name = impl_version_at.impl and v.in_force_from <= at
+          and not exists (select from shardkeeper.spec_problem p where p.version = v.version)
+    order by v.in_force_from desc limit 1;
+end;
+
+create function shardkeeper.paused_at(job text, at timestamptz) returns boolean
+    language sql stable
+    return exists (select from shardkeeper.pause p
+                   where p.job_name = job and p.since <= at and (p.until is null or p.until > at)
+                         and (p.resumed_at is null or p.resumed_at > at));

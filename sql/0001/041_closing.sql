@@ -1,0 +1,268 @@
+-- Closing items and runs: the one routine behind every terminal transition (docs/architecture.md, rule 5).
+--
+-- An item is closed when its attempt came to an end and got no next one. Closing counts down job_run.open_items by what
+-- was really applied; whoever brings it to zero closes the run: status, result, alert, job_state, live_run.
+--
+-- Locks, always in this order, rows of a table in the order of their keys:
+--   advisory, lease, new job_run keys, live_run, existing job_run, shard_run, job_state.
+-- Waiting runs are changed only under their job's live_run row, hence live_run comes before the counters.
+
+-- Held shared by creations until they commit; the sweep takes the versions' key and then this one, both exclusively.
+-- Two keys, since creations wait for stampings (see create_runs) but never for one another.
+create function shardkeeper.creation_lock_key() returns bigint
+    language sql immutable parallel safe
+    return 6363318105;
+
+create function shardkeeper.run_name(p_job text, p_fire_time timestamptz) returns text
+    language sql stable parallel safe
+    return p_job || '@' || to_char(p_fire_time at time zone 'UTC',
+        case when date_trunc('second', p_fire_time) = p_fire_time
+             then 'YYYY-MM-DD"T"HH24:MI:SS"Z"' else 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' end);
+
+-- Locks what closing items of these runs may change. Every closing begins with it.
+create function shardkeeper.lock_runs(p_runs bigint[], p_fires timestamptz[]) returns void
+    language plpgsql as $$
+declare
+    v_from timestamptz;
+    v_to   timestamptz;
+begin
+    select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
+    perform 1 from shardkeeper.live_run l
+      where l.job_name in (
+          select r.job_name from shardkeeper.job_run r
+           where r.id = any (p_runs) and r.fire_time between v_from and v_to
+             and r.trigger_kind in ('schedule', 'misfire', 'backfill'))
+      order by l.job_name for no key update;
+    perform 1 from shardkeeper.job_run r
+      where r.id = any (p_runs) and r.fire_time between v_from and v_to
+      order by r.id for no key update;
+end
+$$;
+
+-- Hands the live_run rows of these jobs, held by runs that are closed, to the oldest waiting run of each, else removes
+-- them. The caller holds the rows.
+create function shardkeeper.release_live(p_jobs text[], p_runs bigint[]) returns void
+    language plpgsql as $$
+declare
+    v_jobs  text[];
+    v_runs  bigint[];
+    v_fires timestamptz[];
+begin
+    delete from shardkeeper.live_run l
+     where l.job_name = any (p_jobs) and l.run_id = any (p_runs) and not l.awaited;
+    select array_agg(l.job_name) into v_jobs from shardkeeper.live_run l
+     where l.job_name = any (p_jobs) and l.run_id = any (p_runs);
+    if v_jobs is null then
+        return;
+    end if;
+
+    select array_agg(w.job_name), array_agg(w.id), array_agg(w.fire_time) into p_jobs, v_runs, v_fires
+      from unnest(v_jobs) j (job_name) cross join lateral (
+           select r.job_name, r.id, r.fire_time from shardkeeper.job_run r
+            where r.waiting and r.job_name = j.job_name
+            order by r.fire_time, r.id limit 1) w;
+    delete from shardkeeper.live_run l
+     where l.job_name = any (v_jobs) and l.job_name <> all (coalesce(p_jobs, '{}'));
+    if v_runs is null then
+        return;
+    end if;
+
+    update shardkeeper.job_run r set waiting = false
+      from unnest(v_runs, v_fires) n (id, fire_time) where r.id = n.id and r.fire_time = n.fire_time;
+    update shardkeeper.live_run l
+       set run_id = n.id, fire_time = n.fire_time, taken_at = clock_timestamp(),
+           awaited = exists (select from shardkeeper.job_run r where r.waiting and r.job_name = l.job_name)
+      from unnest(p_jobs, v_runs, v_fires) n (job_name, id, fire_time) where l.job_name = n.job_name;
+    update shardkeeper.shard_run s set waiting = false, not_before = clock_timestamp()
+      from unnest(v_runs, v_fires) n (id, fire_time)
+     where s.run_id = n.id and s.fire_time = n.fire_time and s.status = 'PENDING';
+end
+$$;
+
+-- What a message about a run is made of (CONTRACT.md, "Slack message"): texts are cut here, masked by the sender.
+create function shardkeeper.alert_body(p_run shardkeeper.job_run, p_failures integer, p_success timestamptz)
+    returns jsonb language sql stable as $$
+    with final as (
+        select distinct on (s.item) s.* from shardkeeper.shard_run s
+         where s.run_id = p_run.id and s.fire_time = p_run.fire_time order by s.item, s.attempt desc),
+    worst as (
+        select f.* from final f where f.status in ('FAILED', 'TIMED_OUT', 'LOST') order by f.item limit 1)
+    select jsonb_strip_nulls(jsonb_build_object(
+        'job', p_run.job_name, 'run', shardkeeper.run_name(p_run.job_name, p_run.fire_time), 'run_id', p_run.id,
+        'fire_time', p_run.fire_time at time zone 'UTC' || '+00:00', 'trigger_kind', p_run.trigger_kind,
+        'status', p_run.status, 'items_total', (select count(*) from final),
+        'items_failed', (select count(*) from final where status in ('FAILED', 'TIMED_OUT', 'LOST')),
+        'item', w.item, 'item_parameter', v.spec -> 'sharding_item_parameters' ->> w.item::text,
+        'item_status', w.status, 'phase', w.phase, 'node', w.node_id, 'attempt', w.attempt,
+        'error_type', left(w.error_type, 200), 'error_message', left(w.error_message, 3000),
+        'failures_in_a_row', p_failures, 'last_success', p_success at time zone 'UTC' || '+00:00',
+        'owner', v.spec ->> 'owner', 'mention', v.alert ->> 'mention', 'channel', v.alert ->> 'channel',
+        'runbook_url', v.alert ->> 'runbook_url'))
+      from (select 1) one
+      left join worst w on true
+      left join shardkeeper.job_version v on v.version = p_run.job_version
+$$;
+
+-- Counts these closed runs (one element each) into job_state and writes their alerts.
+create function shardkeeper.tell_closed(p_runs bigint[], p_fires timestamptz[]) returns void
+    language plpgsql as $$
+declare
+    v_jobs text[];
+    v_from timestamptz;
+    v_to   timestamptz;
+begin
+    select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
+    select array_agg(distinct r.job_name order by r.job_name) into v_jobs
+      from shardkeeper.job_run r where r.id = any (p_runs) and r.fire_time between v_from and v_to;
+    perform 1 from (select 1 from shardkeeper.job_state t where t.job_name = any (v_jobs)
+                    order by t.job_name for no key update) locked;
+    if (select count(*) from shardkeeper.job_state t where t.job_name = any (v_jobs)) < cardinality(v_jobs) then
+        insert into shardkeeper.job_state (job_name) select unnest(v_jobs) on conflict do nothing;
+        perform 1 from shardkeeper.job_state t where t.job_name = any (v_jobs)
+          order by t.job_name for no key update;
+    end if;
+
+    with closed as materialized (
+        select r.id, r.fire_time, r.job_name, r.job_version, r.status, r.finished_at,
+               count(*) filter (where r.status = 'COMPLETED') over w as successes
+          from shardkeeper.job_run r
+         where r.id = any (p_runs) and r.fire_time between v_from and v_to
+        window w as (partition by r.job_name order by r.fire_time, r.id)),
+    counted as materialized (
+        select c.*, t.last_success_at,
+               count(*) filter (where c.status = 'FAILED')
+                   over (partition by c.job_name, c.successes order by c.fire_time, c.id)
+                   + case when c.successes = 0 then t.failures_in_a_row else 0 end as failures
+          from closed c join shardkeeper.job_state t using (job_name)),
+    told as materialized (
+        select c.*, lag(c.failures) over (partition by c.job_name order by c.fire_time, c.id) as before
+          from counted c),
+    last as (
+        select distinct on (c.job_name) c.job_name, c.id, c.fire_time, c.status, c.finished_at, c.failures
+          from counted c order by c.job_name, c.fire_time desc, c.id desc),
+    kept as (
+        update shardkeeper.job_state t
+           set last_run = l.id, last_fire_time = l.fire_time, last_status = l.status,
+               last_finished_at = l.finished_at, failures_in_a_row = l.failures,
+               last_success_at = coalesce((select max(c.finished_at) from counted c
+                                            where c.job_name = l.job_name and c.status = 'COMPLETED'),
+                                          t.last_success_at)
+          from last l where t.job_name = l.job_name)
+    insert into shardkeeper.alert (event_key, kind, job_name, run_id, channel, body)
+    select a.kind || ':' || a.id, a.kind, a.job_name, a.id, a.alert ->> 'channel',
+           shardkeeper.alert_body(r, a.failures::integer, a.last_success_at)
+      from (select t.*, v.alert, case t.status when 'FAILED' then 'failed' else 'recovered' end as kind,
+                   case t.status when 'FAILED' then t.failures
+                                 when 'COMPLETED' then coalesce(t.before, s.failures_in_a_row) else 0 end as row_of
+              from told t join shardkeeper.job_state s using (job_name)
+              left join shardkeeper.job_version v on v.version = t.job_version) a
+      join shardkeeper.job_run r on r.id = a.id and r.fire_time = a.fire_time
+     where a.row_of >= greatest(1, coalesce(case when jsonb_typeof(a.alert -> 'after') = 'number'
+                                                 then (a.alert ->> 'after')::numeric end, 1))
+       and (not coalesce(a.alert, '{}') ? 'on' or a.alert -> 'on' ? a.kind)
+     order by a.job_name, a.fire_time
+    on conflict (event_key) do nothing;
+end
+$$;
+
+-- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED.
+create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) returns table (run_id bigint, status text)
+    language plpgsql as $$
+declare
+    v_from timestamptz;
+    v_to   timestamptz;
+    v_jobs text[];
+begin
+    select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
+    return query
+        with final as (
+            select distinct on (s.run_id, s.item) s.run_id, s.item, s.status, s.result
+              from unnest(p_runs, p_fires) c (id, fire_time)
+              join shardkeeper.shard_run s on s.run_id = c.id and s.fire_time = c.fire_time
+             where s.fire_time between v_from and v_to
+             order by s.run_id, s.item, s.attempt desc),
+        summed as (
+            select f.run_id,
+                   case when bool_or(f.status in ('FAILED', 'TIMED_OUT', 'LOST')) then 'FAILED'
+                        when bool_or(f.status = 'STOPPED') then 'STOPPED'
+                        else 'COMPLETED' end as status,
+                   case when count(*) = 1 then (array_agg(f.result))[1]
+                        when sum(octet_length(f.result::text)) > 1000000
+                        then jsonb_build_object('too_large', true, 'bytes', sum(octet_length(f.result::text)))
+                        else jsonb_object_agg(f.item, f.result) filter (where f.result is not null) end as result
+              from final f group by f.run_id)
+        update shardkeeper.job_run r
+           set status = u.status, result = u.result, open_items = 0, waiting = false, finished_at = clock_timestamp()
+          from unnest(p_runs, p_fires) c (id, fire_time) join summed u on u.run_id = c.id
+         where r.id = c.id and r.fire_time = c.fire_time and r.fire_time between v_from and v_to
+           and r.status in ('CREATED', 'RUNNING')
+        returning r.id, r.status;
+    select array_agg(distinct r.job_name) into v_jobs
+      from shardkeeper.job_run r
+     where r.id = any (p_runs) and r.fire_time between v_from and v_to
+       and r.trigger_kind in ('schedule', 'misfire', 'backfill');
+    if v_jobs is not null then
+        perform shardkeeper.release_live(v_jobs, p_runs);
+    end if;
+    perform shardkeeper.tell_closed(p_runs, p_fires);
+end
+$$;
+
+-- One element per item that was closed; the caller has locked its runs. Returns the runs that are closed by it.
+create function shardkeeper.settle_items(p_runs bigint[], p_fires timestamptz[])
+    returns table (run_id bigint, status text) language plpgsql as $$
+declare
+    v_from  timestamptz;
+    v_to    timestamptz;
+    v_runs  bigint[];
+    v_fires timestamptz[];
+begin
+    select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
+    with closed as (
+        select c.id, c.fire_time, count(*) as items from unnest(p_runs, p_fires) c (id, fire_time) group by 1, 2),
+    counted as (
+        update shardkeeper.job_run r set open_items = r.open_items - c.items
+          from closed c
+         where r.id = c.id and r.fire_time = c.fire_time and r.fire_time between v_from and v_to
+           and r.open_items > c.items)
+    select array_agg(r.id order by r.id), array_agg(r.fire_time order by r.id) into v_runs, v_fires
+      from closed c join shardkeeper.job_run r on r.id = c.id and r.fire_time = c.fire_time
+     where r.fire_time between v_from and v_to and r.open_items <= c.items;
+    if v_runs is not null then
+        return query select * from shardkeeper.close_runs(v_runs, v_fires);
+    end if;
+end
+$$;
+
+-- Closes the PENDING attempts of these open runs as `p_status`, and the runs that have nothing else. With STOPPED the
+-- runs are marked as to be stopped: what is RUNNING ends by its node, and nothing of them becomes PENDING again.
+create function shardkeeper.close_pending(p_runs bigint[], p_fires timestamptz[], p_status text, p_reason text)
+    returns integer language plpgsql as $$
+declare
+    v_from  timestamptz;
+    v_to    timestamptz;
+    v_runs  bigint[];
+    v_fires timestamptz[];
+begin
+    perform shardkeeper.lock_runs(p_runs, p_fires);
+    select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
+    if p_status = 'STOPPED' then
+        update shardkeeper.job_run r set stop_requested = true, reason = coalesce(p_reason, r.reason)
+         where r.id = any (p_runs) and r.fire_time between v_from and v_to
+           and r.status in ('CREATED', 'RUNNING') and not r.stop_requested;
+    end if;
+    with closed as (
+        update shardkeeper.shard_run s
+           set status = p_status, waiting = false, finished_at = clock_timestamp(), error_message = p_reason
+          from unnest(p_runs, p_fires) c (id, fire_time)
+         where s.run_id = c.id and s.fire_time = c.fire_time and s.fire_time between v_from and v_to
+           and s.status = 'PENDING'
+        returning s.run_id, s.fire_time)
+    select array_agg(c.run_id), array_agg(c.fire_time) into v_runs, v_fires from closed c;
+    if v_runs is null then
+        return 0;
+    end if;
+    perform shardkeeper.settle_items(v_runs, v_fires);
+    return cardinality(v_runs);
+end
+$$;
