@@ -1,0 +1,37 @@
+"""What every call to the store in memory has in common: the link that may be cut, and the lock that makes
+it atomic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.link import Link
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound="Connection")
+
+
+class Connection:
+    """One node's way to a database."""
+
+    def __init__(self, database: MemoryDatabase, link: Link | None = None) -> None:
+        self.database = database
+        self.link = link or Link()
+
+
+def store_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Make ``method`` one atomic call over the link; raises StoreUnavailable as the link says."""
+
+    @wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        self.link.before(method.__name__)
+        with self.database.lock:
+            answer = method(self, *args, **kwargs)
+        self.link.after(method.__name__)
+        return answer
+
+    return call

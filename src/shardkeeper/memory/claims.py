@@ -1,0 +1,87 @@
+"""Claiming: PENDING to RUNNING under one incarnation, each time with a higher ``claim_no`` (rule 4)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from shardkeeper.domain.attempts import Claimed, Pending, RunHead
+from shardkeeper.domain.runs import AttemptStatus, RunStatus
+from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.history import What
+from shardkeeper.memory.rows import Attempt, LeaseRow, Run
+
+_SECOND = timedelta(seconds=1)
+
+
+def claim_items(
+    database: MemoryDatabase, lease: LeaseRow, run: Run, items: Iterable[int], now: datetime
+) -> tuple[Claimed, ...]:
+    """Claim the open attempt of each of these items of a run; those already held by the caller are in the
+    answer too."""
+    found = (
+        claim_one(database, lease, run.attempts[item][-1], now) for item in items if item in run.attempts
+    )
+    return tuple(each for each in found if each is not None)
+
+
+def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime) -> Claimed | None:
+    """None: not to be had."""
+    who = lease.who
+    if row.status is AttemptStatus.RUNNING and row.incarnation == who.incarnation:
+        return as_claimed(row)
+    if not database.rules.is_claimable(row, who.node_id, now):
+        return None
+    row.status = AttemptStatus.RUNNING
+    row.claim_no = database.rules.next_claim_no(row.claim_no)
+    row.answered = False
+    row.node_id, row.incarnation = who.node_id, who.incarnation
+    row.claimed_at, row.started_at = now, None
+    database.claimable.pop(row, None)
+    database.held.setdefault(who.incarnation, {})[row] = None
+    run = row.run
+    run.ever_claimed = True
+    if run.status is RunStatus.CREATED:
+        run.status = RunStatus.RUNNING
+        run.started_at = now
+    database.note(What.CLAIMED, row=row)
+    return as_claimed(row)
+
+
+def as_claimed(row: Attempt) -> Claimed:
+    run = row.run
+    head = RunHead(
+        run.job_name,
+        run.kind,
+        run.version.version,
+        run.impl_version,
+        run.sharding_total_count,
+        run.parameters,
+    )
+    return Claimed(row.key, row.claim_no, head, row.checkpoint, row.tries, row.takeovers, run.stop_requested)
+
+
+def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list[Pending]:
+    """Longest waiting first."""
+    now = database.now()
+    node_id = lease.who.node_id
+    rules = database.rules
+    ready = (row for row in database.claimable if rules.is_claimable(row, node_id, now))
+    oldest = heapq.nsmallest(limit, ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
+    return [_as_pending(database, row, now) for row in oldest]
+
+
+def _as_pending(database: MemoryDatabase, row: Attempt, now: datetime) -> Pending:
+    run = row.run
+    return Pending(
+        row.key,
+        run.job_name,
+        run.kind,
+        run.version.version,
+        run.impl_version,
+        run.sharding_total_count,
+        row.pinned_node,
+        (now - row.claimable_from) / _SECOND,
+        tuple(sorted(database.declined.get(run.job_name, ()))),
+    )

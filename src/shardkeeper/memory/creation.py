@@ -1,0 +1,202 @@
+"""Creating runs: with all their attempts at once, decided by the store's own clock and versions (rules 1,
+3 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creation
+from shardkeeper.domain.runs import AttemptKey, RunStatus, TriggerKind
+from shardkeeper.domain.specs import Overlap
+from shardkeeper.memory.claims import claim_items
+from shardkeeper.memory.closing import competes, stop_run, take_live_run
+from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.history import What
+from shardkeeper.memory.rows import Attempt, JobTerms, JobVersion, LeaseRow, Run
+from shardkeeper.memory.storable import why_not_storable
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the versions in force say of one request."""
+
+    version: JobVersion
+    terms: JobTerms
+
+
+def create_one(database: MemoryDatabase, lease: LeaseRow | None, request: CreateRun) -> CreateAnswer:
+    """Answer one request. Asked twice (unknown commit), the second answer is EXISTS with what is RUNNING
+    under the caller."""
+    now = database.now()
+    rules = database.rules
+    if lease is None or not rules.may_create(lease):
+        return CreateAnswer(Creation.DEAD, None, (), now)
+    problem = why_not_storable((request.job_name, *(request.nodes or ())))
+    if problem:
+        return CreateAnswer(Creation.REFUSED, None, (), now, problem)
+    existing = database.fires.get((request.job_name, request.fire_time))
+    if not rules.is_new_fire(existing):
+        assert existing is not None
+        return _existing(database, lease, request, existing, now)
+    if not rules.is_due(request.fire_time, now):
+        return CreateAnswer(Creation.EARLY, None, (), now)
+    wanted = _in_force(database, request)
+    if wanted is None:
+        return CreateAnswer(Creation.NOT_IN_FORCE, None, (), now)
+    window = min(database.on_time_window, wanted.terms.misfire_grace)
+    if not rules.is_on_time(request.fire_time, now, window):
+        return CreateAnswer(Creation.OLD, None, (), now)
+    if not request.create:
+        return CreateAnswer(Creation.ABSENT, None, (), now)
+    return _create(database, lease, request, wanted, now)
+
+
+def _existing(
+    database: MemoryDatabase, lease: LeaseRow, request: CreateRun, run: Run, now: datetime
+) -> CreateAnswer:
+    if run.status is RunStatus.SKIPPED:
+        return CreateAnswer(Creation.SKIPPED, run.run_id, (), now, run.reason)
+    if run.status is RunStatus.MISSED:
+        return CreateAnswer(Creation.OLD, run.run_id, (), now, run.reason)
+    claimed: tuple[Claimed, ...] = ()
+    if database.rules.goes_by_pinned(run, request.job_version):
+        claimed = claim_items(database, lease, run, request.claim_items, now)
+    return CreateAnswer(Creation.EXISTS, run.run_id, claimed, now)
+
+
+def _in_force(database: MemoryDatabase, request: CreateRun) -> Wanted | None:
+    """None: what the creator went by is not what was in force at the fire time."""
+    version = database.job_in_force(request.job_name, request.fire_time)
+    if version is None or version.spec is None or version.terms is None or not version.terms.enabled:
+        return None
+    impl = database.impl_in_force(version.spec["impl_spec"], request.fire_time)
+    if impl is None or impl.impl is None or not database.rules.is_in_force(request, version, impl):
+        return None
+    return Wanted(version, version.terms)
+
+
+def _create(
+    database: MemoryDatabase, lease: LeaseRow, request: CreateRun, wanted: Wanted, now: datetime
+) -> CreateAnswer:
+    reason = _why_held(database, request, now)
+    if reason is None and wanted.terms.overlap is Overlap.SKIP:
+        reason = _in_the_way(database, request.job_name)
+    if reason is not None:
+        record = insert_record(
+            database, wanted.version, wanted.terms, RunStatus.SKIPPED, request.fire_time, reason,
+            kind=TriggerKind.SCHEDULE, impl_version=request.impl_version,
+        )  # fmt: skip
+        return CreateAnswer(Creation.SKIPPED, record.run_id, (), now, reason)
+    if wanted.terms.overlap is Overlap.REPLACE:
+        _stop_older(database, request)
+    run = insert_run(
+        database,
+        new_run(
+            database, TriggerKind.SCHEDULE, wanted.version, wanted.terms, request.fire_time,
+            request.impl_version, request.sharding_total_count,
+        ),
+        range(request.sharding_total_count),
+        request.nodes,
+    )  # fmt: skip
+    return CreateAnswer(
+        Creation.CREATED, run.run_id, claim_items(database, lease, run, request.claim_items, now), now
+    )
+
+
+def _why_held(database: MemoryDatabase, request: CreateRun, now: datetime) -> str | None:
+    rules = database.rules
+    for later in reversed(database.job_versions[request.job_name]):
+        if later.in_force_from <= request.fire_time:
+            break
+        if rules.counts(later) and rules.was_switched_off(later, request.fire_time, now):
+            return "deleted" if later.spec is None else "disabled"
+    for pause in database.pauses.get(request.job_name, ()):
+        if rules.is_held(pause, request.fire_time, now):
+            return f"paused: {pause.reason}" if pause.reason else "paused"
+    return None
+
+
+def _in_the_way(database: MemoryDatabase, job_name: str) -> str | None:
+    live = database.live_run.get(job_name)
+    return None if live is None else f"run {live.run_id} of {live.fire_time.isoformat()} is still live"
+
+
+def _stop_older(database: MemoryDatabase, request: CreateRun) -> None:
+    """The live run, and scheduled ones that wait for it: the newest fire replaces them all."""
+    reason = f"replaced by the fire of {request.fire_time.isoformat()}"
+    for waiting in list(database.waiting.get(request.job_name, ())):
+        if waiting.kind is TriggerKind.SCHEDULE:
+            stop_run(database, waiting, reason)
+    live = database.live_run.get(request.job_name)
+    if live is not None:
+        stop_run(database, live, reason)
+
+
+def new_run(
+    database: MemoryDatabase,
+    kind: TriggerKind,
+    version: JobVersion,
+    terms: JobTerms,
+    fire_time: datetime,
+    impl_version: int,
+    sharding_total_count: int,
+) -> Run:
+    """A run with the next id, not inserted yet."""
+    return Run(
+        database.number("run"), version.job_name, kind, fire_time, RunStatus.CREATED, version, terms,
+        impl_version, sharding_total_count, database.now(), priority=terms.priority,
+    )  # fmt: skip
+
+
+def insert_run(
+    database: MemoryDatabase, run: Run, items: Sequence[int], nodes: Sequence[str] | None = None
+) -> Run:
+    """Insert the run with one PENDING attempt for each of ``items``; it competes for live_run where its
+    kind and job do.
+
+    ``nodes``: the node_id that each item is pinned to, by item.
+    """
+    database.runs[run.run_id] = database.open_runs[run.run_id] = run
+    if run.kind in (TriggerKind.SCHEDULE, TriggerKind.MISFIRE):
+        database.fires[(run.job_name, run.fire_time)] = run
+    run.open_items = len(items)
+    for item in items:
+        key = AttemptKey(run.run_id, run.fire_time, item, 1)
+        run.attempts[item] = [Attempt(key, run, run.created_at, nodes[item] if nodes else None)]
+    database.note(What.RUN_CREATED, run, version=run.version.version, note=run.kind, fires=1)
+    has_turn = True
+    if competes(run.kind) and run.terms.overlap is not Overlap.ALLOW:
+        has_turn = take_live_run(database, run)
+    if has_turn:
+        database.claimable.update((rows[0], None) for rows in run.attempts.values())
+    return run
+
+
+def insert_record(
+    database: MemoryDatabase,
+    version: JobVersion,
+    terms: JobTerms,
+    status: RunStatus,
+    fire_time: datetime,
+    reason: str,
+    *,
+    kind: TriggerKind,
+    impl_version: int = 0,
+    fire_until: datetime | None = None,
+    count: int = 1,
+) -> Run:
+    """Insert a MISSED or SKIPPED record: no attempts, never open."""
+    record = new_run(database, kind, version, terms, fire_time, impl_version, terms.sharding_total_count)
+    record.status = status
+    record.reason = reason
+    record.fire_until, record.missed_count = fire_until or fire_time, count
+    record.finished_at = record.created_at
+    database.runs[record.run_id] = record
+    database.fires[(record.job_name, fire_time)] = record
+    database.note(
+        What.SKIPPED if status is RunStatus.SKIPPED else What.MISSED, record,
+        version=version.version, fire_until=record.fire_until, fires=count, note=reason,
+    )  # fmt: skip
+    return record

@@ -1,0 +1,63 @@
+"""The RunStore of the store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pending
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
+from shardkeeper.domain.runs import AttemptKey, AttemptStatus
+from shardkeeper.memory.calls import Connection, store_call
+from shardkeeper.memory.claims import as_claimed, claim_one, claimable_for
+from shardkeeper.memory.closing import close_pending
+from shardkeeper.memory.creation import create_one
+from shardkeeper.memory.outcomes import record_one, report_one
+
+NO_ELIGIBLE_NODE = "no eligible node"
+
+
+class MemoryRuns(Connection):
+    """See ``ports.runs.RunStore``."""
+
+    @store_call
+    def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
+        lease = self.database.leases.get(incarnation)
+        return [create_one(self.database, lease, request) for request in requests]
+
+    @store_call
+    def claim(self, incarnation: str, keys: Sequence[AttemptKey]) -> list[Claimed]:
+        database = self.database
+        lease = database.leases.get(incarnation)
+        rows = [row for row in map(database.attempt, keys) if row is not None]
+        if lease is None or not database.rules.may_claim(lease):
+            held = database.held.get(incarnation, {})
+            return [as_claimed(row) for row in rows if row in held]
+        now = database.now()
+        found = (claim_one(database, lease, row, now) for row in rows)
+        return [each for each in found if each is not None]
+
+    @store_call
+    def pending(self, incarnation: str, limit: int) -> list[Pending]:
+        lease = self.database.leases.get(incarnation)
+        if lease is None or not self.database.rules.may_claim(lease):
+            return []
+        return claimable_for(self.database, lease, limit)
+
+    @store_call
+    def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
+        return [record_one(self.database, incarnation, outcome) for outcome in outcomes]
+
+    @store_call
+    def progress(self, incarnation: str, reports: Sequence[Progress]) -> None:
+        for report in reports:
+            report_one(self.database, incarnation, report)
+
+    @store_call
+    def no_eligible_node(self, incarnation: str, keys: Sequence[AttemptKey], reason: str) -> None:
+        now = self.database.now()
+        if not self.database.rules.may_create(self.database.leases.get(incarnation)):
+            return
+        for row in map(self.database.attempt, keys):
+            if row is not None and row.status is AttemptStatus.PENDING:
+                row.error_type = NO_ELIGIBLE_NODE
+                close_pending(self.database, row, AttemptStatus.FAILED, reason, now)
