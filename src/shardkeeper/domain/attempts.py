@@ -1,4 +1,5 @@
-"""Asking for runs and attempts, and what is answered: the words of creation and claim (docs/architecture.md, rules 3 and 4)."""
+"""Asking for runs and attempts, and what is answered: the words of creation and claim (docs/architecture.md,
+rules 3 and 4)."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from shardkeeper.domain.runs import AttemptKey, TriggerKind
 class CreateRun:
     """Create the run of one scheduled fire with all its attempts, or claim of it when it exists.
 
-    ``claim_items`` (those this node owns and has room for) become RUNNING under the caller, the rest PENDING. ``create`` False only
-    claims (the owner of the lowest item creates first). ``nodes``: for each_node, the node_id that each item is pinned to.
+    ``claim_items`` (those this node owns and has room for) become RUNNING under the caller, the rest
+    PENDING. ``create`` False only claims (the owner of the lowest item creates first). ``nodes``: for
+    each_node, the node_id that each item is pinned to.
     """
 
     job_name: str
@@ -50,7 +52,8 @@ class Creation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunHead:
-    """What an attempt needs to know of its run. ``parameters`` are the run's own (a trigger's), not yet merged."""
+    """What an attempt needs to know of its run. ``parameters`` are the run's own (a trigger's), not yet
+    merged."""
 
     job_name: str
     kind: TriggerKind
@@ -62,7 +65,8 @@ class RunHead:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An attempt that is now RUNNING under the caller. ``tries`` ended before it, ``takeovers`` were lost before it."""
+    """An attempt that is now RUNNING under the caller. ``tries`` ended before it, ``takeovers`` were lost
+    before it."""
 
     key: AttemptKey
     claim_no: int
@@ -75,7 +79,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class CreateAnswer:
-    """The answer to one CreateRun, in the order asked. ``now`` is the store's clock; ``reason`` is for people."""
+    """The answer to one CreateRun, in the order asked. ``now`` is the store's clock; ``reason`` is for
+    people."""
 
     outcome: Creation
     run_id: int | None
@@ -86,9 +91,11 @@ class CreateAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A claimable PENDING attempt: due (not_before), its run not waiting for the live_run row and not to be stopped.
+    """A claimable PENDING attempt: due (not_before), its run not waiting for the live_run row and not to be
+    stopped.
 
-    ``pinned_node``: each_node's. ``waiting_s``: since it became claimable, by the store's clock. ``declined_by``: node_ids that cannot run the job."""
+    ``pinned_node``: each_node's. ``waiting_s``: since it became claimable, by the store's clock.
+    ``declined_by``: node_ids that cannot run the job."""
 
     key: AttemptKey
     job_name: str

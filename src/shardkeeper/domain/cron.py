@@ -20,10 +20,10 @@ from hashlib import blake2b
 from croniter import CroniterError, croniter
 
 from shardkeeper.domain.cron_times import CronTimes, Dates, Days, Weekdays
-from shardkeeper.domain.errors import ShardkeeperError
+from shardkeeper.domain.errors import ValueInvalid
 from shardkeeper.domain.problems import shown
 
-MAX_LENGTH = 400
+MAX_LENGTH = 200
 MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -37,15 +37,8 @@ MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "o
 WEEKDAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-class CronInvalid(ShardkeeperError):
+class CronInvalid(ValueInvalid):
     """The cron expression is not valid."""
-
-    def __init__(self, reason: str, mend: str) -> None:
-        self.reason, self.mend = reason, mend
-        super().__init__(f"{reason}; {mend}")
-
-    def __reduce__(self) -> tuple[type[CronInvalid], tuple[str, str]]:
-        return (type(self), (self.reason, self.mend))
 
 
 @dataclass(frozen=True, slots=True)

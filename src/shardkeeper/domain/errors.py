@@ -14,6 +14,17 @@ class ShardkeeperError(Exception):
         super().__init__(message or " ".join((self.__class__.__doc__ or "").split()))
 
 
+class ValueInvalid(ShardkeeperError):
+    """A value is not valid."""
+
+    def __init__(self, reason: str, mend: str) -> None:
+        self.reason, self.mend = reason, mend
+        super().__init__(f"{reason}; {mend}")
+
+    def __reduce__(self) -> tuple[type[ValueInvalid], tuple[str, str]]:
+        return (type(self), (self.reason, self.mend))
+
+
 class SpecInvalid(ShardkeeperError):
     """The spec is not valid."""
 

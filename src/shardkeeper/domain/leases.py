@@ -15,7 +15,8 @@ class LeaseState(StrEnum):
     ACTIVE = "active"
     DRAINING = "draining"
     DEAD = "dead"
-    """Taken over, or left by itself. Dead is for good: a node that finds itself dead starts a new incarnation."""
+    """Taken over, or left by itself. Dead is for good: a node that finds itself dead starts a new
+    incarnation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class JoinAnswer:
-    """Joined, or refused because ``predecessor`` (another incarnation of the node_id) is not dead: watch it, take it over, join again."""
+    """Joined, or refused because ``predecessor`` (another incarnation of the node_id) is not dead: watch it,
+    take it over, join again."""
 
     joined: bool
     predecessor: Lease | None
@@ -58,9 +60,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class BeatAnswer:
-    """``alive`` False: this incarnation is dead for good. ``leases``: all that are not dead, and of each node_id without a living
-    lease its newest dead one. ``held``: this incarnation's RUNNING attempts. ``drain_ordered``, ``workers_ordered``: orders for
-    this node_id. ``mirrored``: the view last mirrored. ``now``: the store's clock."""
+    """``alive`` False: this incarnation is dead for good. ``leases``: all that are not dead, and of each
+    node_id without a living lease its newest dead one. ``held``: this incarnation's RUNNING attempts.
+    ``drain_ordered``, ``workers_ordered``: orders for this node_id. ``mirrored``: the view last mirrored.
+    ``now``: the store's clock."""
 
     alive: bool
     leases: tuple[Lease, ...]
@@ -73,7 +76,8 @@ class BeatAnswer:
 
 @dataclass(frozen=True, slots=True)
 class TakeoverAnswer:
-    """``taken`` False: the beat had moved on, or the lease was already dead and empty. Counts are of attempts."""
+    """``taken`` False: the beat had moved on, or the lease was already dead and empty. Counts are of
+    attempts."""
 
     taken: bool
     lost: int

@@ -1,4 +1,5 @@
-"""How attempts end and what they say meanwhile: the words of outcome and progress (docs/architecture.md, rules 5 and 6)."""
+"""How attempts end and what they say meanwhile: the words of outcome and progress (docs/architecture.md,
+rules 5 and 6)."""
 
 from __future__ import annotations
 
@@ -22,9 +23,10 @@ class ValueRow:
 class Outcome:
     """How one attempt ended. Stored only when attempt, incarnation and ``claim_no`` are still the row's.
 
-    ``status``: COMPLETED, FAILED, TIMED_OUT, STOPPED; or PENDING to give it back under the same number (drain, RetryLater, a
-    claim not started), not before ``delay_s`` from now, with ``checkpoint`` kept. ``retry_after_s``: a next attempt after that many seconds, when the policy
-    gives one; the store lets none through once ``max_attempts`` are used up or the run is to be stopped.
+    ``status``: COMPLETED, FAILED, TIMED_OUT, STOPPED; or PENDING to give it back under the same number
+    (drain, RetryLater, a claim not started), not before ``delay_s`` from now, with ``checkpoint`` kept.
+    ``retry_after_s``: a next attempt after that many seconds, when the policy gives one; the store lets none
+    through once ``max_attempts`` are used up or the run is to be stopped.
     """
 
     key: AttemptKey

@@ -201,6 +201,12 @@ def fires_of(spec: JobSpec) -> Fires | None:
     return None if schedule is None else Fires(schedule, spec.starts_at, spec.ends_at)
 
 
+def is_within(spec: JobSpec, instant: datetime) -> bool:
+    """Whether `instant` lies within the spec's starts_at and ends_at (both inclusive), where set."""
+    late_enough = spec.starts_at is None or spec.starts_at <= instant
+    return late_enough and (spec.ends_at is None or instant <= spec.ends_at)
+
+
 def items_per_second(spec: JobSpec) -> Fraction:
     """The items that `spec` has due per second when it fires most densely; 0 where it fires at most once.
 

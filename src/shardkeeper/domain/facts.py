@@ -1,0 +1,138 @@
+"""What happened, stated once: log, metrics and alerts subscribe.
+
+Facts are for people and instruments; nothing in the engine is decided by them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shardkeeper.domain.runs import AttemptKey, AttemptStatus, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRefused:
+    """Another incarnation of this node_id is not dead yet: it is waited for, then taken over."""
+
+    predecessor: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDead:
+    """This incarnation was taken over while it was away; the node goes on under a new one."""
+
+    incarnation: str
+    attempts_halted: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    incarnation: str
+    lost: int
+    reissued: int
+
+
+@dataclass(frozen=True, slots=True)
+class MembersChanged:
+    """Ownership moved: these nodes share the work now."""
+
+    epoch: int
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated:
+    job_name: str
+    run_id: int
+    fire_time: datetime
+    seconds_late: float
+    """From the fire time to the answer, by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class FireLeft:
+    """A fire that this node does not create: out of the on-time window or not storable; the sweep accounts
+    for it."""
+
+    job_name: str
+    fire_time: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptClaimed:
+    job_name: str
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecorded:
+    job_name: str
+    key: AttemptKey
+    status: AttemptStatus
+    retried: bool
+    run_closed: RunStatus | None
+    error_message: str | None
+    ran_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSuperseded:
+    """A result that came too late: another claim owns the attempt, or it was closed. Nothing was written."""
+
+    job_name: str
+    key: AttemptKey
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRefused:
+    """The store cannot hold a value of this outcome; the attempt is recorded as FAILED instead."""
+
+    job_name: str
+    key: AttemptKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobDeclined:
+    job_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLost:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFound:
+    away_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLapsed:
+    """PostgreSQL has not answered for a whole lease: others may take over what runs here."""
+
+    attempts_halted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkewed:
+    by_s: float
+    within_limit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    leaving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLeft:
+    given_back: int

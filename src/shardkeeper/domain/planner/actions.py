@@ -1,0 +1,223 @@
+"""What the planner wants done. Each is handed to an effect that calls a port; its answer comes back as an
+event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shardkeeper.domain.attempts import Claimed, CreateRun
+from shardkeeper.domain.outcomes import Outcome, Progress
+from shardkeeper.domain.planner.events import Event
+from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.domain.specs import ImplVersion, JobVersion, SourceData
+from shardkeeper.domain.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Register ``incarnation``'s lease; JoinAnswered follows."""
+
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The incarnation ``dead`` was seen at ``beat`` for a whole lease."""
+
+    taker: str
+    dead: str
+    beat: int
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorView:
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class SayDraining:
+    """Write it into the lease row and into the coordinator; DrainAnswered follows."""
+
+    incarnation: str
+    draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """This incarnation holds a lease: take part in the coordinator, and do duties."""
+
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The node's life is over: everything was handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSpecs:
+    """Read changes since the last reading, or these names; SpecsRead follows."""
+
+    jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPinned:
+    job_versions: tuple[int, ...]
+    impl_versions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPending:
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    incarnation: str
+    request: CreateRun
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    incarnation: str
+    keys: tuple[AttemptKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Hand a claimed attempt to the workers."""
+
+    claimed: Claimed
+    job: JobVersion
+    impl: ImplVersion
+    sources: tuple[SourceData, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Ask a running attempt to stop, then enforce it."""
+
+    key: AttemptKey
+    claim_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class HaltAll:
+    """Kill everything that runs, at once: this incarnation is dead, and no result of it will be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    incarnation: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    incarnation: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUnrunnable:
+    """No node can run these, for too long."""
+
+    incarnation: str
+    keys: tuple[AttemptKey, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    job_name: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmTimer:
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DisarmTimer:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildTimers:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Give this event back at ``at_mono`` on the monotonic clock."""
+
+    at_mono: float
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert that no outcome writes; ``event_key`` makes it one row however many nodes say it."""
+
+    event_key: str
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A fact, for log and metrics."""
+
+    fact: object
+
+
+Action = (
+    Join
+    | Beat
+    | TakeOver
+    | MirrorView
+    | SayDraining
+    | Leave
+    | Enter
+    | End
+    | ReadSpecs
+    | ReadPinned
+    | ReadPending
+    | Create
+    | Claim
+    | Launch
+    | Halt
+    | HaltAll
+    | Record
+    | Report
+    | CloseUnrunnable
+    | Decline
+    | Resize
+    | ArmTimer
+    | DisarmTimer
+    | RebuildTimers
+    | Wake
+    | Alert
+    | Tell
+)

@@ -1,0 +1,112 @@
+"""What becomes of attempts that ended here: another try, back to PENDING, or an outcome for good (rules 5
+and 6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shardkeeper.domain.facts import AttemptRecorded, JobDeclined, OutcomeRefused, OutcomeSuperseded
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Recording
+from shardkeeper.domain.planner.actions import Action, Claim, Decline, Record, Report, Tell
+from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, Moment, OutcomesAnswered
+from shardkeeper.domain.planner.holdings import Holding
+from shardkeeper.domain.planner.mind import Mind
+from shardkeeper.domain.policies.retry import retry_after
+from shardkeeper.domain.runs import AttemptStatus
+
+UNSTORABLE = "UnstorableOutcome"
+
+
+class Closing:
+    """Decides, for each ending, what is recorded."""
+
+    def __init__(self, mind: Mind) -> None:
+        self._mind = mind
+
+    def began(self, event: AttemptBegan, moment: Moment) -> list[Action]:
+        """Phase, progress and checkpoints of what is still held go to the store."""
+        holding = self._mind.holdings.get(event.report.key)
+        if holding is None or holding.claim_no != event.report.claim_no or holding.outcome is not None:
+            return []
+        return [Report(self._mind.incarnation, event.report)]
+
+    def over(self, event: AttemptOver, moment: Moment) -> list[Action]:
+        """An attempt ended: record it, and use the room."""
+        mind = self._mind
+        holding = mind.holdings.get(event.outcome.key)
+        if holding is None or holding.claim_no != event.outcome.claim_no or holding.outcome is not None:
+            return []
+        outcome, actions = self._decide(holding, event)
+        mind.holdings.end(holding, outcome)
+        actions.append(Record(mind.incarnation, outcome))
+        if mind.creates and (waiting := mind.holdings.next_waiting()):
+            actions.append(Claim(mind.incarnation, waiting))
+        return actions
+
+    def answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
+        """The store has answered: let go, or record what it can hold."""
+        actions: list[Action] = []
+        for outcome, answer in zip(event.outcomes, event.answers, strict=True):
+            holding = self._mind.holdings.get(outcome.key)
+            if holding is None or holding.claim_no != outcome.claim_no:
+                continue
+            if answer.recording is Recording.REFUSED and outcome.error_type != UNSTORABLE:
+                actions += self._record_refusal(holding, outcome, answer)
+                continue
+            self._mind.holdings.drop(outcome.key, outcome.claim_no)
+            actions.append(Tell(_fact(holding, outcome, answer)))
+        return actions
+
+    def _decide(self, holding: Holding, event: AttemptOver) -> tuple[Outcome, list[Action]]:
+        outcome, job_name = event.outcome, holding.claimed.run.job_name
+        if event.declined is not None:
+            self._mind.declined[job_name] = event.declined
+            back = self._back(outcome)
+            return back, [Decline(job_name, event.declined), Tell(JobDeclined(job_name, event.declined))]
+        if event.returned or (holding.give_back and outcome.status is AttemptStatus.STOPPED):
+            return self._back(outcome), []
+        return self._with_retry(holding, outcome), []
+
+    def _back(self, outcome: Outcome) -> Outcome:
+        return Outcome(outcome.key, outcome.claim_no, AttemptStatus.PENDING)
+
+    def _with_retry(self, holding: Holding, outcome: Outcome) -> Outcome:
+        run = holding.claimed.run
+        job = self._mind.catalog.job_version(run.job_version)
+        if job is None:
+            return outcome
+        tries = holding.claimed.tries + 1
+        wait = retry_after(job.spec, outcome.status, tries, self._mind.draw())
+        return outcome if wait is None else replace(outcome, retry_after_s=wait.total_seconds())
+
+    def _record_refusal(self, holding: Holding, outcome: Outcome, answer: OutcomeAnswer) -> list[Action]:
+        plain = Outcome(
+            outcome.key,
+            outcome.claim_no,
+            AttemptStatus.FAILED,
+            phase=outcome.phase,
+            started_at=outcome.started_at,
+            finished_at=outcome.finished_at,
+            error_type=UNSTORABLE,
+            error_message=f"the outcome ({outcome.status}) cannot be stored: {answer.reason}",
+            code_version=outcome.code_version,
+        )
+        refused = self._with_retry(holding, plain)
+        self._mind.holdings.end(holding, refused)
+        reason = answer.reason or "not said"
+        return [
+            Tell(OutcomeRefused(holding.claimed.run.job_name, outcome.key, reason)),
+            Record(self._mind.incarnation, refused),
+        ]
+
+
+def _fact(holding: Holding, outcome: Outcome, answer: OutcomeAnswer) -> AttemptRecorded | OutcomeSuperseded:
+    job_name = holding.claimed.run.job_name
+    if answer.recording is Recording.SUPERSEDED:
+        return OutcomeSuperseded(job_name, outcome.key)
+    ran_s = None
+    if outcome.started_at is not None and outcome.finished_at is not None:
+        ran_s = (outcome.finished_at - outcome.started_at).total_seconds()
+    return AttemptRecorded(
+        job_name, outcome.key, outcome.status, answer.retried, answer.run_closed, outcome.error_message, ran_s
+    )

@@ -1,0 +1,279 @@
+"""What the planner is told: facts that somebody else found out, put into the node's mailbox one by one.
+
+Answers to actions carry what was asked, so that the planner needs no memory of calls under way. ``mono``
+values are seconds of the node's monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pending
+from shardkeeper.domain.catalog import ImplHistory, JobHistory
+from shardkeeper.domain.leases import BeatAnswer, JoinAnswer, TakeoverAnswer
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
+from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.domain.specs import ImplVersion, JobVersion
+from shardkeeper.domain.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When an event is handled: the wall clock (aware, UTC) and the monotonic clock (seconds)."""
+
+    now: datetime
+    mono: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The node begins its life, or begins anew under another incarnation."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinAnswered:
+    incarnation: str
+    answer: JoinAnswer
+    sent_mono: float
+
+
+@dataclass(frozen=True, slots=True)
+class Beaten:
+    """The answer to a beat, and when it was sent: the own lease counts from there."""
+
+    incarnation: str
+    answer: BeatAnswer
+    sent_mono: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAway:
+    """A call to PostgreSQL was not answered; whether it took effect is unknown."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeatUnanswered:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class TakeoverAnswered:
+    dead: str
+    answer: TakeoverAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class SpecsRead:
+    """Complete histories of the names given; ``whole``: of every job and impl there is."""
+
+    jobs: Mapping[str, JobHistory]
+    impls: Mapping[str, ImplHistory]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedRead:
+    """Versions that attempts are pinned to. ``missing``: job or impl versions that cannot be read here, with
+    the reason."""
+
+    jobs: tuple[JobVersion, ...]
+    impls: tuple[ImplVersion, ...]
+    missing: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSeen:
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The wall clock moved against the monotonic one by ``by_s`` seconds."""
+
+    by_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunsAnswered:
+    requests: tuple[CreateRun, ...]
+    answers: tuple[CreateAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsUnanswered:
+    """Nobody knows whether these were created or claimed: looked at again once the store is back."""
+
+    requests: tuple[CreateRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsAnswered:
+    """``asked`` by key; what is not among ``claimed`` was not to be had (or, unanswered, is not known)."""
+
+    asked: tuple[AttemptKey, ...]
+    claimed: tuple[Claimed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRead:
+    rows: tuple[Pending, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptBegan:
+    """The worker started the first phase, or says how far it is: to be reported."""
+
+    report: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOver:
+    """A worker is done with an attempt. ``outcome`` is as the task ended, without the policy's word on a
+    next attempt.
+
+    ``returned``: nothing of it ran (given back). ``declined``: this node cannot run the job, and why.
+    """
+
+    outcome: Outcome
+    returned: bool = False
+    declined: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomesAnswered:
+    outcomes: tuple[Outcome, ...]
+    answers: tuple[OutcomeAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityChanged:
+    """``capacity`` attempts may run at once; ``fit`` False: workers cannot be kept alive, so nothing is
+    claimed."""
+
+    capacity: int
+    fit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """Something about attempts changed (an order, work): look now, not at the next round."""
+
+    orders: bool = False
+    work: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DrainAsked:
+    """Take no more work. ``leave``: and go, when what runs has ended or ``grace_s`` seconds have passed."""
+
+    leave: bool
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrainAnswered:
+    """The lease row says draining now: others take the node's share from their next reading on."""
+
+    draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The lease has been given up, or (``gone`` False) the store still has attempts RUNNING under it."""
+
+    gone: bool
+
+
+# What the planner says to itself, later.
+
+
+@dataclass(frozen=True, slots=True)
+class BeatDue:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDue:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class JoinDue:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseEnds:
+    """The own lease, counted from the last beat sent, would end now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDue:
+    request: CreateRun
+
+
+@dataclass(frozen=True, slots=True)
+class SpecsDue:
+    """Read these jobs again: the store knew of another version than this node."""
+
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookOn:
+    """Go on with a look-back that is cut into pieces, so that no event waits long."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class GraceOver:
+    pass
+
+
+Event = (
+    Started
+    | JoinAnswered
+    | Beaten
+    | BeatUnanswered
+    | TakeoverAnswered
+    | StoreAway
+    | SpecsRead
+    | PinnedRead
+    | ViewSeen
+    | TimerFired
+    | ClockStepped
+    | RunsAnswered
+    | RunsUnanswered
+    | ClaimsAnswered
+    | PendingRead
+    | AttemptBegan
+    | AttemptOver
+    | OutcomesAnswered
+    | CapacityChanged
+    | Hinted
+    | DrainAsked
+    | DrainAnswered
+    | Left
+    | BeatDue
+    | PendingDue
+    | JoinDue
+    | LeaseEnds
+    | CreateDue
+    | SpecsDue
+    | LookOn
+    | HandedOver
+    | GraceOver
+)

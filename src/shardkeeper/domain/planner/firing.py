@@ -1,0 +1,248 @@
+"""Creating and claiming the runs of scheduled fires, on time and by look-back (rules 3 and 8).
+
+The owner of the lowest item creates at once. The other owners ask for their items a moment later, and create
+the run themselves when it is still not there. Both calls are the same conditional write, so it does not
+matter who is believed to be the owner.
+
+A *look-back* asks again for each fire inside the on-time window: for items that this node has newly come to
+own, for versions just taken up, and for everything after PostgreSQL was away. What was asked for already is
+not asked again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shardkeeper.domain.attempts import CreateAnswer, CreateRun, Creation
+from shardkeeper.domain.facts import FireLeft, RunCreated
+from shardkeeper.domain.planner.actions import Action, Claim, Create, ReadSpecs, Tell, Wake
+from shardkeeper.domain.planner.events import (
+    CreateDue,
+    LookOn,
+    Moment,
+    RunsAnswered,
+    RunsUnanswered,
+    SpecsDue,
+    SpecsRead,
+    TimerFired,
+)
+from shardkeeper.domain.planner.launching import Launching
+from shardkeeper.domain.planner.mind import Mind
+from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.domain.schedule import MICROSECOND, fires_of, is_within
+from shardkeeper.domain.specs import JobVersion
+
+FireKey = tuple[str, datetime]
+
+RELOAD_AFTER_S = (0.0, 0.1, 0.5, 2.0)
+"""Waits before reading a job again whose version the store did not agree with; then the fire is left to the
+sweep."""
+SHORTEST_WAIT_S = 0.001
+
+
+class Firing:
+    """Remembers which items of which fires inside the on-time window were asked for."""
+
+    def __init__(self, mind: Mind, launching: Launching) -> None:
+        self._mind = mind
+        self._launching = launching
+        self._window = timedelta(seconds=mind.settings.on_time_window_s)
+        self._asked: dict[FireKey, frozenset[int]] = {}
+        self._asked_in_order: deque[FireKey] = deque()
+        self._reloads: dict[FireKey, int] = {}
+        self._looking: Iterator[tuple[str, tuple[datetime, ...]]] | None = None
+
+    def specs_read(self, event: SpecsRead, moment: Moment) -> list[Action]:
+        """Take up new versions: timers, and each of their fires inside the window."""
+        mind = self._mind
+        for impl_name, impl in event.impls.items():
+            mind.catalog.learn_impl(impl_name, impl)
+        actions: list[Action] = []
+        for name, history in event.jobs.items():
+            mind.catalog.learn_job(name, history)
+            mind.declined.pop(name, None)
+            actions += mind.timetable.place(name, history, moment.now)
+        if not event.whole:
+            for name in event.jobs:
+                actions += self._look_at(name, moment)
+            return actions
+        for name in mind.catalog.forget_others(event.jobs, event.impls):
+            actions += mind.timetable.place(name, None, moment.now)
+        return actions + self.look_back(moment)
+
+    def timer(self, event: TimerFired, moment: Moment) -> list[Action]:
+        """The jobs of one schedule are due."""
+        self._forget_old(moment.now)
+        fires, actions = self._mind.timetable.due(event.key, moment.now, self._window)
+        for fire_time, name in fires:
+            actions += self._fire(name, fire_time, moment)
+        return actions
+
+    def look_back(self, moment: Moment) -> list[Action]:
+        """Begin to look at every fire inside the window; an older look-back that is still under way is
+        replaced."""
+        self._looking = self._mind.timetable.jobs_firing(moment.now - self._window, moment.now)
+        return self.look_on(LookOn(), moment)
+
+    def look_on(self, event: LookOn, moment: Moment) -> list[Action]:
+        """One more piece of the look-back."""
+        actions: list[Action] = []
+        if self._looking is None:
+            return actions
+        for _ in range(self._mind.settings.look_back_piece):
+            found = next(self._looking, None)
+            if found is None:
+                self._looking = None
+                return actions
+            for fire_time in found[1]:
+                actions += self._fire(found[0], fire_time, moment)
+        return [*actions, Wake(moment.mono, event)]
+
+    def create_due(self, event: CreateDue, moment: Moment) -> list[Action]:
+        """It is time to ask for a run (again)."""
+        if not self._mind.creates:
+            self._unask(event.request)
+            return []
+        return self._send(event.request)
+
+    def specs_due(self, event: SpecsDue, moment: Moment) -> list[Action]:
+        """The store may know more of these jobs by now."""
+        return [ReadSpecs(event.jobs)]
+
+    def answered(self, event: RunsAnswered, moment: Moment) -> list[Action]:
+        """Start what was claimed; go on as each answer says."""
+        actions: list[Action] = []
+        for request, answer in zip(event.requests, event.answers, strict=True):
+            self._mind.holdings.release(len(request.claim_items))
+            actions += self._launching.take(answer.claimed, moment)
+            actions += self._go_on(request, answer, moment)
+        waiting = self._mind.holdings.next_waiting() if self._mind.creates else ()
+        return [*actions, Claim(self._mind.incarnation, waiting)] if waiting else actions
+
+    def unanswered(self, event: RunsUnanswered, moment: Moment) -> list[Action]:
+        """The store was away: the look-back that follows its return asks again."""
+        for request in event.requests:
+            self._mind.holdings.release(len(request.claim_items))
+            self._unask(request)
+        return []
+
+    def forget(self) -> None:
+        """Ask for everything inside the window again (another incarnation, or the store was away)."""
+        self._asked.clear()
+        self._asked_in_order.clear()
+        self._reloads.clear()
+
+    def _look_at(self, name: str, moment: Moment) -> list[Action]:
+        history = self._mind.catalog.job(name)
+        actions: list[Action] = []
+        for version in history.versions if history else ():
+            fires = fires_of(version.spec)
+            since = max(moment.now - self._window, version.in_force_from - MICROSECOND)
+            most = self._mind.settings.look_back_piece
+            for fire_time in fires.between(since, moment.now, most) if fires else ():
+                actions += self._fire(name, fire_time, moment)
+        return actions
+
+    def _fire(self, name: str, fire_time: datetime, moment: Moment) -> list[Action]:
+        mind = self._mind
+        version = self._due(name, fire_time)
+        if version is None or not mind.creates:
+            return []
+        impl = mind.catalog.impl_at(version.spec.impl_spec, fire_time)
+        creator = mind.membership.creator(version.spec) == mind.settings.node_id
+        mine = () if name in mind.declined else mind.membership.mine(version.spec)
+        if impl is None or not (mine or creator) or not self._newly(name, fire_time, mine):
+            return []
+        nodes = mind.membership.nodes_of(version.spec)
+        total = version.spec.sharding_total_count if nodes is None else len(nodes)
+        if total == 0:
+            return []
+        request = CreateRun(name, fire_time, version.version, impl.version, total, mine, creator, nodes)
+        if creator:
+            return self._send(request)
+        return [Wake(moment.mono + mind.settings.claim_after_s, CreateDue(request))]
+
+    def _due(self, name: str, fire_time: datetime) -> JobVersion | None:
+        """The version this fire belongs to, where it is a fire of that version and nothing holds it."""
+        history = self._mind.catalog.job(name)
+        version = history.at(fire_time) if history else None
+        if history is None or version is None or not version.spec.enabled or history.paused_at(fire_time):
+            return None
+        if version is history.last:  # the timetable has given out only instants of its schedule
+            return version if is_within(version.spec, fire_time) else None
+        fires = fires_of(version.spec)
+        return version if fires and fires.between(fire_time - MICROSECOND, fire_time, 1) else None
+
+    def _newly(self, name: str, fire_time: datetime, mine: tuple[int, ...]) -> bool:
+        """Note that these items are asked for; False when all of them were."""
+        key = (name, fire_time)
+        before = self._asked.get(key)
+        if before is not None and before.issuperset(mine):
+            return False
+        if before is None:
+            self._asked_in_order.append(key)
+        self._asked[key] = frozenset(mine)
+        return True
+
+    def _send(self, request: CreateRun) -> list[Action]:
+        """Ask for as many of the items as there is room for; the rest wait as PENDING."""
+        granted = self._mind.holdings.reserve(len(request.claim_items))
+        return [Create(self._mind.incarnation, replace(request, claim_items=request.claim_items[:granted]))]
+
+    def _go_on(self, request: CreateRun, answer: CreateAnswer, moment: Moment) -> list[Action]:
+        match answer.outcome:
+            case Creation.CREATED | Creation.EXISTS:
+                return self._made(request, answer)
+            case Creation.ABSENT:
+                wait_s = self._mind.settings.create_after_s - self._mind.settings.claim_after_s
+                return [Wake(moment.mono + wait_s, CreateDue(self._whole(request, create=True)))]
+            case Creation.EARLY:
+                wait_s = max(SHORTEST_WAIT_S, (request.fire_time - answer.now).total_seconds())
+                return [Wake(moment.mono + wait_s, CreateDue(self._whole(request, request.create)))]
+            case Creation.NOT_IN_FORCE:
+                return self._reload(request, moment)
+            case Creation.OLD | Creation.REFUSED:
+                return [Tell(FireLeft(request.job_name, request.fire_time, answer.reason or answer.outcome))]
+            case Creation.DEAD:
+                self._unask(request)
+        return []
+
+    def _made(self, request: CreateRun, answer: CreateAnswer) -> list[Action]:
+        key = (request.job_name, request.fire_time)
+        self._reloads.pop(key, None)
+        assert answer.run_id is not None, "a run that exists has an id"
+        left_out = self._asked.get(key, frozenset()).difference(request.claim_items)
+        self._mind.holdings.wait(
+            AttemptKey(answer.run_id, request.fire_time, item, 1) for item in sorted(left_out)
+        )
+        if answer.outcome is Creation.EXISTS:
+            return []
+        late_s = (answer.now - request.fire_time).total_seconds()
+        return [Tell(RunCreated(request.job_name, answer.run_id, request.fire_time, late_s))]
+
+    def _reload(self, request: CreateRun, moment: Moment) -> list[Action]:
+        key = (request.job_name, request.fire_time)
+        tries = self._reloads.get(key, 0)
+        self._reloads[key] = tries + 1
+        if tries >= len(RELOAD_AFTER_S):
+            return [Tell(FireLeft(request.job_name, request.fire_time, "another version is in force"))]
+        self._unask(request)
+        return [Wake(moment.mono + RELOAD_AFTER_S[tries], SpecsDue((request.job_name,)))]
+
+    def _whole(self, request: CreateRun, create: bool) -> CreateRun:
+        """The request with all items that this node wants of the fire, whatever there was room for."""
+        wanted = self._asked.get((request.job_name, request.fire_time), frozenset(request.claim_items))
+        return replace(request, claim_items=tuple(sorted(wanted)), create=create)
+
+    def _unask(self, request: CreateRun) -> None:
+        self._asked.pop((request.job_name, request.fire_time), None)
+
+    def _forget_old(self, now: datetime) -> None:
+        horizon = now - 2 * self._window
+        while self._asked_in_order and self._asked_in_order[0][1] < horizon:
+            key = self._asked_in_order.popleft()
+            self._asked.pop(key, None)
+            self._reloads.pop(key, None)

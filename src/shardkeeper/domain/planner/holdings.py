@@ -1,0 +1,156 @@
+"""What this node holds: attempts that are RUNNING under its incarnation, calls under way for more, and the
+room that is left."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from shardkeeper.domain.attempts import Claimed
+from shardkeeper.domain.outcomes import Outcome
+from shardkeeper.domain.runs import AttemptKey
+
+
+@dataclass(slots=True)
+class Holding:
+    """One attempt from its claim until the store has answered for its outcome."""
+
+    claimed: Claimed
+    since_mono: float
+    launched: bool = False
+    halted: bool = False
+    give_back: bool = False
+    """Halted for the node's sake (drain, lease lost): it goes back to PENDING and uses up nothing."""
+    outcome: Outcome | None = None
+    """How it ended, while that is being recorded."""
+
+    @property
+    def claim_no(self) -> int:
+        return self.claimed.claim_no
+
+
+class Holdings:
+    """``room`` is what may still be claimed: capacity and buffer, less what is held unended and what was
+    asked for."""
+
+    def __init__(self, buffer_per_worker: float) -> None:
+        self._buffer_per_worker = buffer_per_worker
+        self._held: dict[AttemptKey, Holding] = {}
+        self._live = 0
+        self._asked: dict[AttemptKey, None] = {}
+        self._reserved = 0
+        self._waiting: OrderedDict[AttemptKey, None] = OrderedDict()
+        self.capacity = 0
+        self.fit = True
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, key: AttemptKey) -> bool:
+        return key in self._held
+
+    def __iter__(self) -> Iterator[Holding]:
+        return iter(tuple(self._held.values()))
+
+    @property
+    def live(self) -> int:
+        """Attempts held that have not ended."""
+        return self._live
+
+    @property
+    def room(self) -> int:
+        """How many more may be asked for now."""
+        if not self.fit or self.capacity <= 0:
+            return 0
+        most = self.capacity + int(self.capacity * self._buffer_per_worker)
+        return max(0, most - self._live - len(self._asked) - self._reserved)
+
+    @property
+    def asking(self) -> bool:
+        """Whether a creation or claim is under way, so that the store may hold more for this node than it
+        knows."""
+        return bool(self._asked) or self._reserved > 0
+
+    def reserve(self, items: int) -> int:
+        """Keep room for at most so many items of a run being created; how many there was room for."""
+        granted = min(items, self.room)
+        self._reserved += granted
+        return granted
+
+    def release(self, items: int) -> None:
+        """The creation that had reserved them was answered."""
+        self._reserved -= items
+
+    def ask(self, keys: Iterable[AttemptKey]) -> tuple[AttemptKey, ...]:
+        """Those that may be claimed now: neither held nor asked for, and within the room."""
+        granted: list[AttemptKey] = []
+        for key in keys:
+            if self.room <= 0:
+                break
+            if key not in self._held and key not in self._asked:
+                self._asked[key] = None
+                granted.append(key)
+        return tuple(granted)
+
+    def answered(self, keys: Iterable[AttemptKey]) -> None:
+        """A claim of these was answered, or will never be."""
+        for key in keys:
+            self._asked.pop(key, None)
+
+    def wait(self, keys: Iterable[AttemptKey]) -> None:
+        """Own attempts for which there was no room: claimed as soon as there is."""
+        for key in keys:
+            self._waiting[key] = None
+
+    def next_waiting(self) -> tuple[AttemptKey, ...]:
+        """Take as many of the waiting as there is room for, oldest first, marked as asked for."""
+        taken: list[AttemptKey] = []
+        while self._waiting and self.room > 0:
+            key, _ = self._waiting.popitem(last=False)
+            taken += self.ask((key,))
+        return tuple(taken)
+
+    def forget_waiting(self) -> None:
+        """The store was away, or this node takes no more: what waits is found again by looking."""
+        self._waiting.clear()
+
+    def get(self, key: AttemptKey) -> Holding | None:
+        """The holding of this attempt."""
+        return self._held.get(key)
+
+    def take(self, claimed: Claimed, mono: float) -> Holding | None:
+        """Hold it; None when this very claim is held already. A newer claim of the same attempt replaces the
+        older."""
+        held = self._held.get(claimed.key)
+        if held is not None and held.claim_no >= claimed.claim_no:
+            return None
+        if held is None or held.outcome is not None:
+            self._live += 1
+        holding = self._held[claimed.key] = Holding(claimed, mono)
+        self._waiting.pop(claimed.key, None)
+        return holding
+
+    def end(self, holding: Holding, outcome: Outcome) -> None:
+        """It ended: its room is free, its outcome is to be recorded."""
+        if holding.outcome is None:
+            self._live -= 1
+        holding.outcome = outcome
+
+    def drop(self, key: AttemptKey, claim_no: int) -> Holding | None:
+        """The store has answered for it, or it is another's: forget it."""
+        holding = self._held.get(key)
+        if holding is None or holding.claim_no != claim_no:
+            return None
+        del self._held[key]
+        if holding.outcome is None:
+            self._live -= 1
+        return holding
+
+    def clear(self) -> None:
+        """This incarnation is dead: nothing is held any more."""
+        self._held.clear()
+        self._asked.clear()
+        self._waiting.clear()
+        self._live = 0
+        self._reserved = 0

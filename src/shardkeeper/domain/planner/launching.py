@@ -1,0 +1,100 @@
+"""From claim to worker: an attempt is started under exactly the versions its run pins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shardkeeper.domain.attempts import Claimed
+from shardkeeper.domain.facts import AttemptClaimed
+from shardkeeper.domain.outcomes import Outcome
+from shardkeeper.domain.planner.actions import Action, Decline, Launch, ReadPinned, Record, Tell
+from shardkeeper.domain.planner.events import Moment, PinnedRead
+from shardkeeper.domain.planner.holdings import Holding
+from shardkeeper.domain.planner.mind import Mind
+from shardkeeper.domain.runs import AttemptKey, AttemptStatus
+
+UNREADABLE_DELAY_S = 5.0
+"""How long an attempt whose versions cannot be read here lies before anyone may claim it again."""
+
+
+class Launching:
+    """Keeps claimed attempts whose pinned versions are still being read."""
+
+    def __init__(self, mind: Mind) -> None:
+        self._mind = mind
+        self._parked: dict[AttemptKey, Claimed] = {}
+
+    def take(self, claimed: Iterable[Claimed], moment: Moment) -> list[Action]:
+        """Hold what was claimed, and start it; what is held already is left alone."""
+        actions: list[Action] = []
+        unread: list[Claimed] = []
+        for one in claimed:
+            holding = self._mind.holdings.take(one, moment.mono)
+            if holding is None:
+                continue
+            actions.append(Tell(AttemptClaimed(one.run.job_name, one.key)))
+            if one.stop_requested:
+                actions.append(self._end(holding, AttemptStatus.STOPPED, "stopped before it began"))
+            elif not self._launch(holding, actions):
+                unread.append(one)
+        return actions + self._park(unread)
+
+    def pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
+        """Start what had waited for these versions; give back what cannot be read here (a newer node's
+        spec)."""
+        self._mind.catalog.pin(event.jobs, event.impls)
+        actions: list[Action] = []
+        for key, one in list(self._parked.items()):
+            holding = self._mind.holdings.get(key)
+            if holding is None or holding.claim_no != one.claim_no or holding.launched:
+                del self._parked[key]
+                continue
+            reason = event.missing.get(one.run.job_version) or event.missing.get(one.run.impl_version)
+            if self._launch(holding, actions):
+                del self._parked[key]
+            elif reason is not None:
+                del self._parked[key]
+                actions += self._decline(holding, reason)
+        return actions
+
+    def forget(self) -> None:
+        """This incarnation is dead."""
+        self._parked.clear()
+
+    def _launch(self, holding: Holding, actions: list[Action]) -> bool:
+        catalog, run = self._mind.catalog, holding.claimed.run
+        job, impl = catalog.job_version(run.job_version), catalog.impl_version(run.impl_version)
+        if job is None or impl is None:
+            return False
+        sources = catalog.sources_of(impl, run.sharding_total_count, holding.claimed.key.item)
+        holding.launched = True
+        actions.append(Launch(holding.claimed, job, impl, sources))
+        return True
+
+    def _park(self, unread: list[Claimed]) -> list[Action]:
+        if not unread:
+            return []
+        self._parked.update((one.key, one) for one in unread)
+        return [
+            ReadPinned(
+                tuple({one.run.job_version: None for one in unread}),
+                tuple({one.run.impl_version: None for one in unread}),
+            )
+        ]
+
+    def _decline(self, holding: Holding, reason: str) -> list[Action]:
+        job_name = holding.claimed.run.job_name
+        self._mind.declined[job_name] = reason
+        return [
+            Decline(job_name, reason),
+            self._end(holding, AttemptStatus.PENDING, None, UNREADABLE_DELAY_S),
+        ]
+
+    def _end(
+        self, holding: Holding, status: AttemptStatus, message: str | None, delay_s: float = 0.0
+    ) -> Action:
+        outcome = Outcome(
+            holding.claimed.key, holding.claim_no, status, error_message=message, delay_s=delay_s
+        )
+        self._mind.holdings.end(holding, outcome)
+        return Record(self._mind.incarnation, outcome)

@@ -1,0 +1,103 @@
+"""Who shares the work now, as this node sees it: the view, less those that the lease table knows as dead or
+draining (rule 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from shardkeeper.domain.leadership import accepts
+from shardkeeper.domain.leases import Lease, LeaseState
+from shardkeeper.domain.roster import Roster
+from shardkeeper.domain.sharding import order_of_nodes, owned_items, owner
+from shardkeeper.domain.specs import JobSpec, Strategy
+from shardkeeper.domain.view import LeaseView, View, effective_members
+
+
+class Membership:
+    """``node_id`` is this node's."""
+
+    def __init__(self, node_id: str) -> None:
+        self._me = node_id
+        self._view: View | None = None
+        self._leases = LeaseView()
+        self.roster = Roster(())
+
+    @property
+    def view(self) -> View | None:
+        """The view in use: the newest accepted, however long ago."""
+        return self._view
+
+    def see_view(self, view: View) -> bool:
+        """Whether it was accepted: a higher epoch of the same lineage, or any other lineage."""
+        if not accepts(self._view, view):
+            return False
+        self._view = view
+        return True
+
+    def see_leases(self, leases: Iterable[Lease], stay: bool) -> None:
+        """``stay``: this node is draining but still counts itself, until the others have read of it."""
+        live: dict[str, str] = {}
+        draining: set[str] = set()
+        dead: set[str] = set()
+        for lease in leases:
+            if lease.state is LeaseState.DEAD:
+                dead.add(lease.node_id)
+            elif lease.state is LeaseState.DRAINING and not (stay and lease.node_id == self._me):
+                draining.add(lease.node_id)
+            else:
+                live[lease.node_id] = lease.incarnation
+        self._leases = LeaseView(live=live, draining=frozenset(draining), dead=frozenset(dead))
+
+    def refresh(self) -> Roster | None:
+        """Compute the effective members anew; the roster of before when ownership may have moved, else None.
+
+        Another incarnation of the same node moves nothing.
+        """
+        members = effective_members(self._view, self._leases)
+        before = self.roster
+        if _shares(before) == _shares(roster := Roster(members)):
+            return None
+        self.roster = roster
+        return before
+
+    def creator(self, spec: JobSpec) -> str | None:
+        """The owner of the lowest item; where nobody fits, who would own it without the selector: the run
+        must exist."""
+        among = self.roster.eligible(spec.node_selector) or self.roster
+        if not among:
+            return None
+        return owner(spec.name, 0, spec.sharding_total_count, spec.sharding_strategy, among)
+
+    def mine(self, spec: JobSpec, among: Roster | None = None) -> tuple[int, ...]:
+        """The items of a scheduled fire that this node owns, now or ``among`` others."""
+        roster = self.roster if among is None else among
+        return owned_items(
+            spec.name, spec.sharding_total_count, spec.sharding_strategy, roster, spec.node_selector, self._me
+        )
+
+    def nodes_of(self, spec: JobSpec) -> tuple[str, ...] | None:
+        """For ``each_node``: the node of each item; None for all other strategies."""
+        if spec.sharding_strategy is not Strategy.EACH_NODE:
+            return None
+        return self.roster.eligible(spec.node_selector).node_ids
+
+    def rank(self, spec: JobSpec, item: int, total: int, declined: Collection[str]) -> int | None:
+        """This node's place in the item's order of nodes (0: owner), passing over those that declined; None:
+        not in it."""
+        order = order_of_nodes(
+            spec.name, item, total, spec.sharding_strategy, self.roster, spec.node_selector
+        )
+        able = [node for node in order if node not in declined]
+        return able.index(self._me) if self._me in able else None
+
+    def can_run_here(self, spec: JobSpec) -> bool:
+        """Whether this node is an effective member that has the labels."""
+        return self._me in self.roster.eligible(spec.node_selector).positions
+
+    def anyone_fits(self, spec: JobSpec, declined: Collection[str]) -> bool:
+        """Whether some effective member has the labels and has not declined."""
+        return any(node not in declined for node in self.roster.eligible(spec.node_selector).node_ids)
+
+
+def _shares(roster: Roster) -> list[tuple[str, float, frozenset[tuple[str, str]]]]:
+    return [(m.node_id, m.weight, frozenset(m.labels.items())) for m in roster.members]

@@ -1,0 +1,158 @@
+"""One event at a time, to the part that it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shardkeeper.domain.planner.actions import (
+    Action,
+    Beat,
+    Claim,
+    Enter,
+    ReadSpecs,
+    RebuildTimers,
+    Wake,
+)
+from shardkeeper.domain.planner.adoption import Adoption
+from shardkeeper.domain.planner.beating import Beating
+from shardkeeper.domain.planner.closing import Closing
+from shardkeeper.domain.planner.events import (
+    AttemptBegan,
+    AttemptOver,
+    BeatDue,
+    Beaten,
+    BeatUnanswered,
+    CapacityChanged,
+    ClaimsAnswered,
+    ClockStepped,
+    CreateDue,
+    DrainAnswered,
+    DrainAsked,
+    Event,
+    GraceOver,
+    HandedOver,
+    Hinted,
+    JoinAnswered,
+    JoinDue,
+    LeaseEnds,
+    Left,
+    LookOn,
+    Moment,
+    OutcomesAnswered,
+    PendingDue,
+    PendingRead,
+    PinnedRead,
+    RunsAnswered,
+    RunsUnanswered,
+    SpecsDue,
+    SpecsRead,
+    Started,
+    StoreAway,
+    TakeoverAnswered,
+    TimerFired,
+    ViewSeen,
+)
+from shardkeeper.domain.planner.firing import Firing
+from shardkeeper.domain.planner.launching import Launching
+from shardkeeper.domain.planner.lifecycle import Lifecycle
+from shardkeeper.domain.planner.mind import Mind, Standing
+from shardkeeper.domain.planner.settings import PlannerSettings
+
+Handler = Callable[[Any, Moment], list[Action]]
+
+
+class Planner:
+    """One node's mind, through all its incarnations.
+
+    ``new_incarnation`` gives fresh ids; ``draw`` random numbers in [0, 1). Both are inputs, so that a run
+    can be replayed.
+    """
+
+    def __init__(
+        self, settings: PlannerSettings, new_incarnation: Callable[[], str], draw: Callable[[], float]
+    ) -> None:
+        self.mind = Mind(settings, new_incarnation, draw)
+        self._launching = Launching(self.mind)
+        self._firing = Firing(self.mind, self._launching)
+        self._adoption = Adoption(self.mind, self._launching)
+        self._closing = Closing(self.mind)
+        self._lifecycle = Lifecycle(self.mind, self._firing, self._adoption, self._launching)
+        self._beating = Beating(self.mind, self._lifecycle, self._firing, self._adoption)
+        self._handlers = self._table()
+
+    def handle(self, event: Event, moment: Moment) -> list[Action]:
+        """What is to be done about one event. An event that comes after the node's end is ignored."""
+        return self._handlers[type(event)](event, moment)
+
+    def _table(self) -> dict[type, Handler]:
+        return {
+            Started: self._started,
+            JoinAnswered: self._join_answered,
+            JoinDue: self._lifecycle.join_due,
+            BeatDue: self._beating.due,
+            Beaten: self._beating.beaten,
+            BeatUnanswered: self._beating.unanswered,
+            StoreAway: self._beating.store_away,
+            LeaseEnds: self._beating.lease_ends,
+            TakeoverAnswered: self._lifecycle.takeover_answered,
+            ViewSeen: self._beating.view_seen,
+            SpecsRead: self._firing.specs_read,
+            SpecsDue: self._firing.specs_due,
+            PinnedRead: self._pinned_read,
+            TimerFired: self._firing.timer,
+            ClockStepped: self._clock_stepped,
+            CreateDue: self._firing.create_due,
+            LookOn: self._firing.look_on,
+            RunsAnswered: self._firing.answered,
+            RunsUnanswered: self._firing.unanswered,
+            PendingDue: self._adoption.due,
+            PendingRead: self._adoption.read,
+            ClaimsAnswered: self._adoption.answered,
+            AttemptBegan: self._closing.began,
+            AttemptOver: self._closing.over,
+            OutcomesAnswered: self._outcomes_answered,
+            CapacityChanged: self._capacity_changed,
+            Hinted: self._hinted,
+            DrainAsked: self._lifecycle.drain_asked,
+            DrainAnswered: self._lifecycle.drain_answered,
+            HandedOver: self._lifecycle.handed_over,
+            GraceOver: self._lifecycle.grace_over,
+            Left: self._lifecycle.left,
+        }
+
+    def _started(self, event: Started, moment: Moment) -> list[Action]:
+        regular = [Wake(moment.mono, BeatDue()), Wake(moment.mono, PendingDue())]
+        return [ReadSpecs(), *self._lifecycle.started(event, moment), *regular]
+
+    def _join_answered(self, event: JoinAnswered, moment: Moment) -> list[Action]:
+        actions = self._lifecycle.join_answered(event, moment)
+        if any(isinstance(action, Enter) for action in actions):
+            # the first beat finds it: one way for the beginning and for every return
+            self.mind.store_here = False
+        return actions
+
+    def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
+        return [*self._launching.pinned_read(event, moment), *self._adoption.look()]
+
+    def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
+        return [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
+
+    def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
+        """Timers are computed anew from the clock as it is now; what was passed over is looked at again."""
+        self._firing.forget()
+        rearmed = self.mind.timetable.rearm(moment.now)
+        beat = [Beat(self.mind.incarnation)] if self.mind.standing is not Standing.JOINING else []
+        return [RebuildTimers(), *rearmed, *beat, *self._firing.look_back(moment)]
+
+    def _capacity_changed(self, event: CapacityChanged, moment: Moment) -> list[Action]:
+        holdings = self.mind.holdings
+        holdings.capacity, holdings.fit = event.capacity, event.fit
+        waiting = holdings.next_waiting() if self.mind.creates else ()
+        return [Claim(self.mind.incarnation, waiting)] if waiting else []
+
+    def _hinted(self, event: Hinted, moment: Moment) -> list[Action]:
+        actions = self._adoption.look() if event.work else []
+        if event.orders and self.mind.standing not in (Standing.JOINING, Standing.GONE):
+            actions.append(Beat(self.mind.incarnation))
+        return actions

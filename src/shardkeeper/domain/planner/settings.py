@@ -1,0 +1,44 @@
+"""The numbers a planner works by. All are seconds of the monotonic clock unless said otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerSettings:
+    node_id: str
+    lease_s: float = 4.0
+    """How long a beat is good for; the beat is raised every quarter of it."""
+    on_time_window_s: float = 30.0
+    """How old a fire may be for its owner to create its run by itself."""
+    weight: float = 1.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    pending_period_s: float = 1.0
+    """Between two looks at the PENDING attempts."""
+    pending_limit: int = 2_000
+    adoption_delay_s: float = 2.0
+    """How long an attempt lies before the next in rank may take it; one such delay per rank."""
+    unrunnable_after_s: float = 60.0
+    """How long an attempt waits for any node that has the labels and the code."""
+    claim_after_s: float = 0.008
+    """When an owner that is not the first asks for its items of a run that the first one creates."""
+    create_after_s: float = 0.02
+    """When it creates the run itself, counted from the fire."""
+    buffer_per_worker: float = 2.0
+    """Attempts claimed ahead of free workers, per worker: hides the round trip to the store."""
+    skew_limit_s: float = 2.0
+    """Difference from the store's clock beyond which the node takes no work and says so."""
+    look_back_piece: int = 2_000
+    """Jobs looked at in one piece of a look-back."""
+
+    @property
+    def beat_period_s(self) -> float:
+        return self.lease_s / 4
+
+    @property
+    def handover_s(self) -> float:
+        """How long a draining node goes on creating: two lease readings of the others, and one more for what
+        is under way."""
+        return 3 * self.beat_period_s

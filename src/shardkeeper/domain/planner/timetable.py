@@ -1,0 +1,101 @@
+"""Jobs by schedule: one timer for all jobs that fire at the same instants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+
+from shardkeeper.domain.catalog import JobHistory
+from shardkeeper.domain.planner.actions import Action, ArmTimer, DisarmTimer
+from shardkeeper.domain.schedule import Schedule, schedule_of
+
+FIRES_AT_ONCE = 10_000
+"""Most instants of one schedule looked at together: the on-time window at the shortest interval allowed is
+far below it."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    key: str
+    schedule: Schedule
+    handled: datetime
+    """Instants up to here were given out, or lie before the schedule was taken up."""
+    jobs: dict[str, None] = field(default_factory=dict)
+
+
+class Timetable:
+    """Knows, for each schedule in use, its jobs and the instant up to which its fires were given out."""
+
+    def __init__(self) -> None:
+        self._by_schedule: dict[Schedule, _Entry] = {}
+        self._by_key: dict[str, _Entry] = {}
+        self._of_job: dict[str, _Entry] = {}
+        self._numbers = count(1)
+
+    def __len__(self) -> int:
+        return len(self._by_schedule)
+
+    def place(self, name: str, history: JobHistory | None, now: datetime) -> list[Action]:
+        """Put the job under the schedule of its last version (none: take it out); timers to arm or disarm."""
+        version = history.last if history else None
+        schedule = schedule_of(version.spec) if version and version.spec.enabled else None
+        old = self._of_job.get(name)
+        if old is not None and old.schedule == schedule:
+            return []
+        actions = self._take_out(name, old) if old else []
+        if schedule is not None:
+            actions += self._put_in(name, schedule, now)
+        return actions
+
+    def due(
+        self, key: str, now: datetime, window: timedelta
+    ) -> tuple[list[tuple[datetime, str]], list[Action]]:
+        """The timer fired: (fire time, job) of every instant since the last one, no older than ``window``;
+        the next timer."""
+        entry = self._by_key.get(key)
+        if entry is None:
+            return [], []
+        fires = entry.schedule.between(max(entry.handled, now - window), now, FIRES_AT_ONCE)
+        entry.handled = max(entry.handled, now)
+        return [(fire, name) for fire in fires for name in entry.jobs], self._arm(entry)
+
+    def rearm(self, now: datetime) -> list[Action]:
+        """The wall clock was stepped to ``now``: go on from there, on every schedule."""
+        actions: list[Action] = []
+        for entry in self._by_key.values():
+            entry.handled = now
+            actions += self._arm(entry)
+        return actions
+
+    def jobs_firing(self, since: datetime, now: datetime) -> Iterator[tuple[str, tuple[datetime, ...]]]:
+        """Each job whose last version's schedule has instants after ``since`` and up to ``now``, with
+        them."""
+        for entry in tuple(self._by_key.values()):
+            fires = tuple(entry.schedule.between(since, now, FIRES_AT_ONCE))
+            if fires:
+                for name in tuple(entry.jobs):
+                    yield name, fires
+
+    def _put_in(self, name: str, schedule: Schedule, now: datetime) -> list[Action]:
+        entry = self._by_schedule.get(schedule)
+        actions: list[Action] = []
+        if entry is None:
+            entry = _Entry(f"schedule-{next(self._numbers)}", schedule, now)
+            self._by_schedule[schedule] = self._by_key[entry.key] = entry
+            actions = self._arm(entry)
+        entry.jobs[name] = None
+        self._of_job[name] = entry
+        return actions
+
+    def _take_out(self, name: str, entry: _Entry) -> list[Action]:
+        del entry.jobs[name], self._of_job[name]
+        if entry.jobs:
+            return []
+        del self._by_schedule[entry.schedule], self._by_key[entry.key]
+        return [DisarmTimer(entry.key)]
+
+    def _arm(self, entry: _Entry) -> list[Action]:
+        upcoming = entry.schedule.next_after(entry.handled)
+        return [ArmTimer(entry.key, upcoming)] if upcoming else [DisarmTimer(entry.key)]
