@@ -1,5 +1,6 @@
 -- What people write: how a job runs (impl_spec), its weighted inputs (source_data), what runs and when (job_spec), pauses.
--- Every CHECK bears as its name what it asks for, because that name is what psql shows to whoever is refused.
+-- Every CHECK bears as its name what it asks for, because that name is what psql shows to whoever is refused. Those that
+-- cost time let the default through first: a statement may write 100,000 rows.
 
 create schema if not exists shardkeeper;
 
@@ -85,17 +86,17 @@ create table shardkeeper.job_spec (
                and (starts_at is null or ends_at > starts_at)),
     constraint "sharding_total_count is 1 to 10000" check (sharding_total_count between 1 and 10000),
     constraint "sharding_item_parameters is an object of item to text"
-        check (jsonb_typeof(sharding_item_parameters) = 'object'
+        check (sharding_item_parameters = '{}' or jsonb_typeof(sharding_item_parameters) = 'object'
                and not jsonb_path_exists(sharding_item_parameters, '$.* ? (@.type() != "string")')
                and not jsonb_path_exists(sharding_item_parameters,
                                          '$.keyvalue() ? (!(@.key like_regex "^(0|[1-9][0-9]{0,3})$"))')),
     constraint "sharding_strategy is one that is known"
         check (sharding_strategy in ('balanced', 'each_node', 'average', 'odevity', 'round_robin')),
     constraint "parameters is a JSON object of at most 1 MB"
-        check (jsonb_typeof(parameters) = 'object' and octet_length(parameters::text) <= 1000000),
+        check (parameters = '{}' or jsonb_typeof(parameters) = 'object' and octet_length(parameters::text) <= 1000000),
     constraint "misfire is skip, once or all" check (misfire in ('skip', 'once', 'all')),
     constraint "misfire_grace is 0 to 36500 days, without months"
-        check (isfinite(misfire_grace) and extract(year from misfire_grace) = 0
+        check (misfire_grace = '1 day' or isfinite(misfire_grace) and extract(year from misfire_grace) = 0
                and extract(month from misfire_grace) = 0 and misfire_grace between '0' and '36500 days'),
     constraint "catch_up_limit is 1 to 10000" check (catch_up_limit between 1 and 10000),
     constraint "overlap is skip, queue, replace or allow" check (overlap in ('skip', 'queue', 'replace', 'allow')),
@@ -103,17 +104,17 @@ create table shardkeeper.job_spec (
     constraint "max_attempts is 1 to 1000" check (max_attempts between 1 and 1000),
     constraint "max_takeovers is 0 to 1000" check (max_takeovers between 0 and 1000),
     constraint "retry_delay is 0 to 365 days, without months"
-        check (isfinite(retry_delay) and extract(year from retry_delay) = 0
+        check (retry_delay = '10 seconds' or isfinite(retry_delay) and extract(year from retry_delay) = 0
                and extract(month from retry_delay) = 0 and retry_delay between '0' and '365 days'),
     constraint "retry_backoff is 1 to 1000" check (retry_backoff >= 1 and retry_backoff <= 1000),
     constraint "retry_max_delay is 0 to 365 days, without months"
-        check (isfinite(retry_max_delay) and extract(year from retry_max_delay) = 0
+        check (retry_max_delay = '1 hour' or isfinite(retry_max_delay) and extract(year from retry_max_delay) = 0
                and extract(month from retry_max_delay) = 0 and retry_max_delay between '0' and '365 days'),
     constraint "timeout is more than 0, at most 3650 days, without months"
-        check (isfinite(timeout) and extract(year from timeout) = 0 and extract(month from timeout) = 0
+        check (timeout = '1 hour' or isfinite(timeout) and extract(year from timeout) = 0 and extract(month from timeout) = 0
                and timeout > '0' and timeout <= '3650 days'),
     constraint "phase_timeouts: initialize, calculate, validate to text"
-        check (jsonb_typeof(phase_timeouts) = 'object'
+        check (phase_timeouts = '{}' or jsonb_typeof(phase_timeouts) = 'object'
                and phase_timeouts - array['initialize', 'calculate', 'validate'] = '{}'
                and not jsonb_path_exists(phase_timeouts, '$.* ? (@.type() != "string")')),
     constraint "late_after is more than 0, at most 3650 days, without months"
@@ -125,20 +126,20 @@ create table shardkeeper.job_spec (
                and finish_within > '0' and finish_within <= '3650 days'),
     constraint "priority is -100 to 100" check (priority between -100 and 100),
     constraint "node_selector is an object of label to text"
-        check (jsonb_typeof(node_selector) = 'object'
+        check (node_selector = '{}' or jsonb_typeof(node_selector) = 'object'
                and not jsonb_path_exists(node_selector, '$.* ? (@.type() != "string")')),
     constraint "alert has only on, channel, mention, after, runbook_url"
-        check (jsonb_typeof(alert) = 'object'
+        check (alert = '{}' or jsonb_typeof(alert) = 'object'
                and alert - array['on', 'channel', 'mention', 'after', 'runbook_url'] = '{}'),
     constraint "alert.on lists failed, missed, late, recovered"
         check (not alert ? 'on'
                or (jsonb_typeof(alert -> 'on') = 'array'
                    and alert -> 'on' <@ '["failed", "missed", "late", "recovered"]')),
     constraint "labels is an object of label to text"
-        check (jsonb_typeof(labels) = 'object' and not jsonb_path_exists(labels, '$.* ? (@.type() != "string")')),
+        check (labels = '{}' or jsonb_typeof(labels) = 'object' and not jsonb_path_exists(labels, '$.* ? (@.type() != "string")')),
     constraint "owner is at most 200 characters" check (length(owner) <= 200),
     constraint "description is at most 10000 characters" check (length(description) <= 10000)
-);
+) with (fillfactor = 50); -- room for the stamping of `version` beside each new row
 create index job_spec_impl_spec on shardkeeper.job_spec (impl_spec);
 
 -- A pause lies apart from the spec, so that applying specs never undoes it. `since` and `resumed_at` are lifted to

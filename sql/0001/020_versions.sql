@@ -227,7 +227,7 @@ begin atomic
 end;
 
 create function shardkeeper.stamp_versions() returns trigger
-    language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC'
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set jit = off
 as $$
 declare
     me     xid8 := pg_current_xact_id();
