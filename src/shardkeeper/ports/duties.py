@@ -15,8 +15,9 @@ SWEEP, OUTBOX, HOUSEKEEPING = "sweep", "outbox", "housekeeping"
 
 @dataclass(frozen=True, slots=True)
 class SweptJob:
-    """One job with a share in the window: its versions (deletions as ``spec`` None) not marked invalid that are in force in it, its
-    pauses, and the fire times that already have a run or lie in a MISSED or SKIPPED record."""
+    """One job with a share in the window: its versions (deletions as ``spec`` None) not marked invalid that
+    are in force in it, its pauses, and the fire times that already have a run or lie in a MISSED or SKIPPED
+    record."""
 
     job_name: str
     versions: tuple[JobVersionRow, ...]
@@ -28,8 +29,9 @@ class SweptJob:
 class SweepSlice:
     """Some jobs over the whole window ``window_from`` (exclusive) to ``window_until`` (inclusive).
 
-    ``cursor`` and ``fingerprint`` go back with the decisions: applied only if neither the cursor nor any version, mark or pause
-    of these jobs changed meanwhile. ``impls``: those the versions name, in force in the window. ``now``: the store's clock."""
+    ``cursor`` and ``fingerprint`` go back with the decisions: applied only if neither the cursor nor any
+    version, mark or pause of these jobs changed meanwhile. ``impls``: those the versions name, in force in
+    the window. ``now``: the store's clock."""
 
     window_from: datetime
     window_until: datetime
@@ -42,7 +44,8 @@ class SweepSlice:
 
 @dataclass(frozen=True, slots=True)
 class MisfireRun:
-    """Insert a run of kind ``misfire`` (all attempts PENDING), queued behind the job's live run unless overlap is ``allow``."""
+    """Insert a run of kind ``misfire`` (all attempts PENDING), queued behind the job's live run unless
+    overlap is ``allow``."""
 
     job_name: str
     fire_time: datetime
@@ -54,7 +57,8 @@ class MisfireRun:
 
 @dataclass(frozen=True, slots=True)
 class RangeRecord:
-    """Insert a MISSED or SKIPPED record over the fires from ``fire_time`` to ``fire_until``, ``count`` of them."""
+    """Insert a MISSED or SKIPPED record over the fires from ``fire_time`` to ``fire_until``, ``count`` of
+    them."""
 
     job_name: str
     job_version: int
@@ -67,19 +71,22 @@ class RangeRecord:
 
 class SweepStore(Protocol):
     def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
-        """Take or renew the duty and read the next slice of at most ``limit`` jobs; None: not ours, or nothing to sweep yet.
-        A window is fixed when begun: from the watermark to now less (on-time window + statement time-out)."""
+        """Take or renew the duty and read the next slice of at most ``limit`` jobs; None: not ours, or
+        nothing to sweep yet. A window is fixed when begun: from the watermark to now less (on-time window +
+        statement time-out)."""
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
     ) -> bool:
-        """Under the versions' advisory lock, exclusively: insert, move the cursor by compare-and-set, and the watermark when the
-        slice was the last. A fire that has a run by now gets none and no record. False: something changed, begin again."""
+        """Under the versions' advisory lock, exclusively: insert, move the cursor by compare-and-set, and
+        the watermark when the slice was the last. A fire that has a run by now gets none and no record.
+        False: something changed, begin again."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """One alert to send. ``event_key`` is unique; ``body`` has what the message is made of; ``tries`` so far failed."""
+    """One alert to send. ``event_key`` is unique; ``body`` has what the message is made of; ``tries`` so far
+    failed."""
 
     alert_id: int
     event_key: str
@@ -105,7 +112,8 @@ class AlertStore(Protocol):
         """Not sent: again after that time; None: never again by itself (health and doctor say so)."""
 
     def raise_alert(self, event_key: str, kind: str, body: Mapping[str, Any]) -> bool:
-        """An alert that no run's outcome writes (listener lost, skew, declined...). False: the event key stands already."""
+        """An alert that no run's outcome writes (listener lost, skew, declined...). False: the event key
+        stands already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +128,5 @@ class Housekeeping:
 
 class HousekeepingStore(Protocol):
     def keep_house(self, incarnation: str, retention_s: float) -> Housekeeping | None:
-        """Partitions ahead, rows out of DEFAULT, retention (never of open runs), dead leases, late alerts; None: not ours."""
+        """Partitions ahead, rows out of DEFAULT, retention (never of open runs), dead leases, late alerts;
+        None: not ours."""

@@ -18,4 +18,5 @@ class OutcomeJournal(Protocol):
         """The store has answered for these: forget them."""
 
     def unsettled(self) -> list[tuple[str, Outcome]]:
-        """(incarnation, outcome) in the order appended: to be replayed before the node rejoins. Damaged lines are told, not fatal."""
+        """(incarnation, outcome) in the order appended: to be replayed before the node rejoins. Damaged
+        lines are told, not fatal."""

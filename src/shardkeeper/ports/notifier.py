@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``text`` is the first line and the fallback; ``blocks`` the whole as Slack's blocks; ``thread`` answers in a thread."""
+    """``text`` is the first line and the fallback; ``blocks`` the whole as Slack's blocks; ``thread``
+    answers in a thread."""
 
     channel: str | None
     text: str
@@ -19,7 +20,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """``ok``; else again after ``retry_after_s``, or never by itself where that is None (``reason``: invalid_auth ...)."""
+    """``ok``; else again after ``retry_after_s``, or never by itself where that is None (``reason``:
+    invalid_auth ...)."""
 
     ok: bool
     message_id: str | None = None

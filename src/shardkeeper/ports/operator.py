@@ -1,4 +1,5 @@
-"""What people ask of the store through the faces: listings, and orders that are rows. Listings are dictionaries keyed by column name."""
+"""What people ask of the store through the faces: listings, and orders that are rows. Listings are
+dictionaries keyed by column name."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ class OperatorStore(Protocol):
         """Ask a run to stop; False: it had ended."""
 
     def rerun(self, run_id: int, parameters: Mapping[str, Any], same_version: bool, by: str) -> int:
-        """A new run with ``rerun_of``, under the newest version unless ``same_version``. Raises OrderRefused."""
+        """A new run with ``rerun_of``, under the newest version unless ``same_version``. Raises
+        OrderRefused."""
 
     def pause(self, job: str, reason: str | None, until: datetime | None, by: str) -> None:
         """Raises OrderRefused for an unknown job."""
@@ -65,7 +67,9 @@ class OperatorStore(Protocol):
         """Order another number of workers while it runs."""
 
     def apply(self, impls: Sequence[Mapping[str, Any]], jobs: Sequence[Mapping[str, Any]], by: str) -> Row:
-        """Upsert in one transaction: {"inserted": [...], "updated": [...], "unchanged": [...]}. Never touches pauses."""
+        """Upsert in one transaction: {"inserted": [...], "updated": [...], "unchanged": [...]}. Never
+        touches pauses."""
 
     def health(self) -> Row:
-        """For doctor: server version, clock (``now``), schema revision, listeners, watermark, oldest PENDING, outbox state, problems."""
+        """For doctor: server version, clock (``now``), schema revision, listeners, watermark, oldest
+        PENDING, outbox state, problems."""

@@ -1,4 +1,5 @@
-"""Runs and attempts: creation, claims, outcomes. Every method is one conditional, batched, autocommitted call (DESIGN.md §5)."""
+"""Runs and attempts: creation, claims, outcomes. Every method is one conditional, batched, autocommitted
+call (DESIGN.md §5)."""
 
 from __future__ import annotations
 
@@ -30,14 +31,16 @@ class RunStore(Protocol):
         """At most one request per job in a batch. See CreateRun and Creation."""
 
     def claim(self, incarnation: str, keys: Sequence[AttemptKey]) -> list[Claimed]:
-        """PENDING → RUNNING under the caller, whose lease is locked and active; rows already RUNNING under it are returned too.
-        What is missing from the answer was not to be had."""
+        """PENDING → RUNNING under the caller, whose lease is locked and active; rows already RUNNING under
+        it are returned too. What is missing from the answer was not to be had."""
 
     def pending(self, incarnation: str, limit: int) -> list[Pending]:
-        """Claimable attempts, longest waiting first, at most ``limit``; those of each_node only for the caller's node."""
+        """Claimable attempts, longest waiting first, at most ``limit``; those of each_node only for the
+        caller's node."""
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
-        """In the order asked. A batch that times out or holds what cannot be stored is split until the culprit stands alone."""
+        """In the order asked. A batch that times out or holds what cannot be stored is split until the
+        culprit stands alone."""
 
     def progress(self, incarnation: str, reports: Sequence[Progress]) -> None:
         """Phase, progress and checkpoints of attempts still held under that claim; others are ignored."""

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class JobVersionRow:
-    """One version of a job. ``spec`` is the job_spec row as JSON, or None where this version is the job's deletion."""
+    """One version of a job. ``spec`` is the job_spec row as JSON, or None where this version is the job's
+    deletion."""
 
     job_name: str
     version: int
@@ -43,9 +44,10 @@ class PauseRow:
 class SpecRows:
     """Versions and pauses, and the token from which the next ``changes`` goes on.
 
-    Of each job and impl named here the rows are *all* versions not marked invalid that are in force at or after ``horizon``
-    (the one in force at the horizon, and all later), oldest first. ``jobs_named`` and ``impls_named`` list every name that the
-    answer is complete for, so that a name without rows means: nothing is in force any more.
+    Of each job and impl named here the rows are *all* versions not marked invalid that are in force at or
+    after ``horizon`` (the one in force at the horizon, and all later), oldest first. ``jobs_named`` and
+    ``impls_named`` list every name that the answer is complete for, so that a name without rows means:
+    nothing is in force any more.
     """
 
     jobs_named: frozenset[str]
@@ -69,7 +71,8 @@ class InvalidMark:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """This node cannot run the job (not importable here, unknown spec); others may. ``reason`` None takes it back."""
+    """This node cannot run the job (not importable here, unknown spec); others may. ``reason`` None takes it
+    back."""
 
     job_name: str
     node_id: str
@@ -81,16 +84,19 @@ class SpecStore(Protocol):
         """Everything in force now or within the on-time window before now."""
 
     def changes(self, token: str) -> SpecRows:
-        """All names with a version, pause or validity mark that became visible since the token (pg_snapshot_xmin, not numbers)."""
+        """All names with a version, pause or validity mark that became visible since the token
+        (pg_snapshot_xmin, not numbers)."""
 
     def named(self, jobs: Sequence[str], impls: Sequence[str]) -> SpecRows:
         """The same for these names only (a NOTIFY told them); the token is not to be used."""
 
     def pinned(self, job_versions: Sequence[int], impl_versions: Sequence[int]) -> SpecRows:
-        """Exactly these versions, whether in force or not, marked or not; the token and horizon mean nothing."""
+        """Exactly these versions, whether in force or not, marked or not; the token and horizon mean
+        nothing."""
 
     def mark_invalid(self, marks: Sequence[InvalidMark]) -> None:
-        """Write validity and job_status.problem, and one alert per version; idempotent; no trigger of the change feed fires."""
+        """Write validity and job_status.problem, and one alert per version; idempotent; no trigger of the
+        change feed fires."""
 
     def decline(self, declined: Sequence[Declined]) -> None:
         """Write or take back this node's refusal to run a job; one alert per (job, reason) while it lasts."""
@@ -98,7 +104,8 @@ class SpecStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something changed: ``specs`` (jobs and impls; None: too many to name), ``orders`` or ``work``. Only ever a hint."""
+    """Something changed: ``specs`` (jobs and impls; None: too many to name), ``orders`` or ``work``. Only
+    ever a hint."""
 
     kind: str
     jobs: frozenset[str] | None = None
@@ -107,7 +114,8 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class ListenerState:
-    """Whether hints can arrive. After each ``listening=True`` the node reads all changes: what came between was lost."""
+    """Whether hints can arrive. After each ``listening=True`` the node reads all changes: what came between
+    was lost."""
 
     listening: bool
     problem: str | None = None
