@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shardkeeper.memory.closing import close_with_job
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import ImplVersion, JobVersion
-from shardkeeper.memory.terms import IMPL_DEFAULTS, JOB_DEFAULTS, SOURCE_DEFAULTS, as_json, terms_of
+from shardkeeper.memory.terms import (
+    IMPL_DEFAULTS,
+    JOB_DEFAULTS,
+    SOURCE_DEFAULTS,
+    impl_json,
+    job_json,
+    source_json,
+    terms_of,
+    typed,
+)
 from shardkeeper.ports.specs import Hint
+
+_MICROSECOND = timedelta(microseconds=1)
 
 Change = Callable[["_Changed"], None]
 
@@ -50,12 +61,16 @@ class Author:
         self._commit(changes, begun_at)
 
     def put_job(self, name: str, **columns: Any) -> None:
-        """Insert the job, or update these columns of it. Raises ValueError where SQL's CHECKs would
-        refuse."""
+        """Insert the job, or update these columns of it. Raises ValueError where SQL's CHECKs would refuse."""
+        before = self._database.jobs.get(name, {})
+        self.replace_job(**(before | columns | {"name": name}))
+
+    def replace_job(self, name: str, **columns: Any) -> None:
+        """The same, but columns that are not given get their defaults."""
         unknown = set(columns) - set(JOB_DEFAULTS) - {"impl_spec"}
         if unknown:
             raise ValueError(f"job_spec has no columns {sorted(unknown)}")
-        row = {"name": name} | JOB_DEFAULTS | self._database.jobs.get(name, {}) | columns
+        row = {"name": name} | JOB_DEFAULTS | typed(columns)
         terms_of(row)
         self._do(lambda changed: self._set_job(changed, name, row))
 
@@ -64,8 +79,12 @@ class Author:
 
     def put_impl(self, name: str, **columns: Any) -> None:
         """Insert the ImplSpec (python, ``tasks:Task`` by default), or update these columns of it."""
-        first = {"name": name, "kind": "python", "entrypoint": "tasks:Task"} | IMPL_DEFAULTS
-        row = first | self._database.impls.get(name, {}) | columns
+        before = self._database.impls.get(name, {})
+        self.replace_impl(**(before | columns | {"name": name}))
+
+    def replace_impl(self, name: str, **columns: Any) -> None:
+        """The same, but columns that are not given get their defaults."""
+        row = {"kind": "python", "entrypoint": "tasks:Task"} | IMPL_DEFAULTS | columns | {"name": name}
         self._do(lambda changed: self._set_impl(changed, name, row))
 
     def delete_impl(self, name: str) -> None:
@@ -73,8 +92,12 @@ class Author:
 
     def put_source(self, impl_spec: str, key: str, **columns: Any) -> None:
         """Insert the source, or update these columns of it: a new version of its ImplSpec."""
-        first = {"impl_spec": impl_spec, "key": key} | SOURCE_DEFAULTS
-        row = first | self._database.sources.get(impl_spec, {}).get(key, {}) | columns
+        before = self._database.sources.get(impl_spec, {}).get(key, {})
+        self.replace_source(**(before | columns | {"impl_spec": impl_spec, "key": key}))
+
+    def replace_source(self, impl_spec: str, key: str, **columns: Any) -> None:
+        """The same, but columns that are not given get their defaults."""
+        row = SOURCE_DEFAULTS | columns | {"impl_spec": impl_spec, "key": key}
         self._do(lambda changed: self._set_source(changed, impl_spec, key, row))
 
     def delete_source(self, impl_spec: str, key: str) -> None:
@@ -127,34 +150,40 @@ class Author:
     def _version_job(self, name: str, stamp: datetime) -> None:
         database = self._database
         row = database.jobs.get(name)
-        version = JobVersion(
-            name,
-            database.number("job_version"),
-            None if row is None else as_json(row),
-            None if row is None else terms_of(row),
-            stamp,
-        )
-        database.job_versions.setdefault(name, []).append(version)
-        database.job_version_by_no[version.version] = version
+        spec = None if row is None else job_json(row)
+        versions = database.job_versions.setdefault(name, [])
+        latest = versions[-1] if versions else None
+        if spec == (latest.spec if latest else None):
+            return
+        terms = None if row is None else terms_of(row)
+        number = database.number("version")
+        version = JobVersion(name, number, spec, terms, _after(stamp, latest))
+        versions.append(version)
+        database.job_version_by_no[number] = version
         database.job_changes[name] = database.number("change")
-        note = "deleted" if row is None else None
-        database.note(What.VERSION, job_name=name, version=version.version, note=note)
-        if row is None:
+        database.note(What.VERSION, job_name=name, version=number, note="deleted" if spec is None else None)
+        if spec is None:
             close_with_job(database, name)
 
     def _version_impl(self, name: str, stamp: datetime) -> None:
         database = self._database
-        row = database.impls.get(name)
-        sources = database.sources.get(name, {})
-        version = ImplVersion(
-            name,
-            database.number("impl_version"),
-            None if row is None else as_json(row),
-            tuple(as_json(sources[key]) for key in sorted(sources)),
-            stamp,
-        )
-        database.impl_versions.setdefault(name, []).append(version)
-        database.impl_version_by_no[version.version] = version
+        row, sources = database.impls.get(name), database.sources.get(name, {})
+        impl = None if row is None else impl_json(row)
+        inputs = tuple(source_json(sources[key]) for key in sorted(sources))
+        versions = database.impl_versions.setdefault(name, [])
+        latest = versions[-1] if versions else None
+        if (impl, inputs) == ((latest.impl, latest.sources) if latest else (None, ())):
+            return
+        number = database.number("version")
+        version = ImplVersion(name, number, impl, inputs, _after(stamp, latest))
+        versions.append(version)
+        database.impl_version_by_no[number] = version
         database.impl_changes[name] = database.number("change")
-        note = "deleted" if row is None else None
-        database.note(What.IMPL_VERSION, job_name=name, version=version.version, note=note)
+        database.note(
+            What.IMPL_VERSION, job_name=name, version=number, note="deleted" if impl is None else None
+        )
+
+
+def _after(stamp: datetime, latest: JobVersion | ImplVersion | None) -> datetime:
+    """Versions of a name are in force one after the other, even when the clock did not move between them."""
+    return stamp if latest is None else max(stamp, latest.in_force_from + _MICROSECOND)

@@ -74,7 +74,7 @@ def stop_run(database: MemoryDatabase, run: Run, reason: str) -> None:
     now = database.now()
     if not run.stop_requested:
         run.stop_requested = True
-        run.stop_reason = reason
+        run.reason = reason
         database.note(What.STOP_ORDERED, run, note=reason)
     for rows in list(run.attempts.values()):
         if rows[-1].status is AttemptStatus.PENDING:
@@ -102,9 +102,7 @@ def close_run(database: MemoryDatabase, run: Run, now: datetime) -> RunStatus:
     """Set the run's status, and do all that follows: job_status, alerts, the live_run row."""
     run.status = _status(run)
     run.finished_at = now
-    run.result = _result(run) if run.status is RunStatus.COMPLETED else None
-    if run.status is RunStatus.STOPPED:
-        run.reason = run.reason or run.stop_reason
+    run.result = _result(run)
     database.open_runs.pop(run.run_id, None)
     database.note(What.RUN_CLOSED, run, note=run.status)
     _follow(database, run, now)
@@ -122,7 +120,7 @@ def _result(run: Run) -> Any:
     results: Mapping[int, Any] = {item: rows[-1].result for item, rows in run.attempts.items()}
     if len(results) == 1:
         return next(iter(results.values()))
-    return {str(item): result for item, result in sorted(results.items())}
+    return {str(item): result for item, result in sorted(results.items()) if result is not None} or None
 
 
 def _follow(database: MemoryDatabase, run: Run, now: datetime) -> None:

@@ -160,7 +160,7 @@ def insert_run(
     """
     database.runs[run.run_id] = database.open_runs[run.run_id] = run
     if run.kind in (TriggerKind.SCHEDULE, TriggerKind.MISFIRE):
-        database.fires[(run.job_name, run.fire_time)] = run
+        database.add_fire(run)
     run.open_items = len(items)
     for item in items:
         key = AttemptKey(run.run_id, run.fire_time, item, 1)
@@ -194,7 +194,7 @@ def insert_record(
     record.fire_until, record.missed_count = fire_until or fire_time, count
     record.finished_at = record.created_at
     database.runs[record.run_id] = record
-    database.fires[(record.job_name, fire_time)] = record
+    database.add_fire(record)
     database.note(
         What.SKIPPED if status is RunStatus.SKIPPED else What.MISSED, record,
         version=version.version, fire_until=record.fire_until, fires=count, note=reason,

@@ -1,43 +1,33 @@
-"""The tables of the store in memory, shared by all nodes of a simulated cluster, and the lookups that go
-over them.
+"""The store in memory, shared by all nodes of a simulated cluster: its tables, and the lookups over them.
 
-Plain Python values, with an index for everything that is asked for often: no call goes over history. The
-behaviour is in the
-modules beside this one; each takes the database, changes rows in place, and is atomic because
-``MemoryStore`` holds the lock.
+The behaviour is in the modules beside this one. Each takes the database, changes rows in place, goes over indexes and never
+over history, and is atomic because ``MemoryStore`` holds the lock.
 """
 
 from __future__ import annotations
 
 import threading
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import count
 
 from shardkeeper.domain.runs import AttemptKey
-from shardkeeper.domain.view import View
 from shardkeeper.memory.history import Entry, History, What
-from shardkeeper.memory.rows import (
-    Alert,
-    Attempt,
-    Duty,
-    ImplVersion,
-    JobState,
-    JobVersion,
-    LeaseRow,
-    PauseRecord,
-    Run,
-    Sweep,
-)
+from shardkeeper.memory.rows import Attempt, Duty, ImplVersion, JobState, JobVersion, Run, Sweep
 from shardkeeper.memory.rules import Rules
+from shardkeeper.memory.tables import Tables
 from shardkeeper.ports.clock import Clock
 from shardkeeper.ports.specs import Hint
 
 
-class MemoryDatabase:
-    """One store. ``clock`` is the server's own; windows are in seconds, with the meaning they have in
-    DESIGN's rules."""
+class MemoryDatabase(Tables):
+    """One store. ``clock`` is the server's own.
+
+    ``on_time_window_s``: how old a fire may be for its run to be created on time (rule 3). ``statement_timeout_s``: how
+    much further the sweep stays behind (rule 9). ``duty_s``: how long a duty is held without being renewed (rule 14).
+    """
 
     def __init__(
         self,
@@ -48,6 +38,7 @@ class MemoryDatabase:
         statement_timeout_s: float = 10.0,
         duty_s: float = 15.0,
     ) -> None:
+        super().__init__()
         self.clock = clock
         self.rules = rules or Rules()
         self.on_time_window = timedelta(seconds=on_time_window_s)
@@ -58,43 +49,8 @@ class MemoryDatabase:
         self.listeners: list[Callable[[Hint], None]] = []
         self._numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))
 
-        # specs
-        self.jobs: dict[str, dict[str, object]] = {}
-        self.impls: dict[str, dict[str, object]] = {}
-        self.sources: dict[str, dict[str, dict[str, object]]] = {}
-        self.job_versions: dict[str, list[JobVersion]] = {}
-        self.impl_versions: dict[str, list[ImplVersion]] = {}
-        self.job_version_by_no: dict[int, JobVersion] = {}
-        self.impl_version_by_no: dict[int, ImplVersion] = {}
-        self.pauses: dict[str, list[PauseRecord]] = {}
-        self.job_changes: dict[str, int] = {}
-        self.impl_changes: dict[str, int] = {}
-        self.declined: dict[str, dict[str, str]] = {}
-
-        # runs
-        self.runs: dict[int, Run] = {}
-        self.open_runs: dict[int, Run] = {}
-        self.fires: dict[tuple[str, datetime], Run] = {}
-        self.live_run: dict[str, Run] = {}
-        self.waiting: dict[str, list[Run]] = {}
-        self.claimable: dict[Attempt, None] = {}
-        self.held: dict[str, dict[Attempt, None]] = {}
-        self.job_states: dict[str, JobState] = {}
-
-        # nodes
-        self.leases: dict[str, LeaseRow] = {}
-        self.newest_lease: dict[str, LeaseRow] = {}
-        self.drain_orders: dict[str, bool] = {}
-        self.worker_orders: dict[str, int] = {}
-        self.mirrored: View | None = None
-
-        # duties
-        self.duties: dict[str, Duty] = {}
         self.sweep = Sweep(watermark=clock.now())
-        self.alerts: dict[int, Alert] = {}
-        self.unsent: dict[int, Alert] = {}
-        self.alert_keys: dict[str, Alert] = {}
-        self.audit: list[dict[str, object]] = []
+        self.lateness_told_until = clock.now()
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -128,6 +84,16 @@ class MemoryDatabase:
             return None
         rows = run.attempts.get(key.item)
         return rows[key.attempt - 1] if rows and 0 < key.attempt <= len(rows) else None
+
+    def add_fire(self, run: Run) -> None:
+        """Make it known that the run stands for its fire (kinds schedule and misfire)."""
+        self.fires[(run.job_name, run.fire_time)] = run
+        insort(self.fires_of.setdefault(run.job_name, []), run.fire_time)
+
+    def drop_fire(self, run: Run) -> None:
+        """Forget the run's fire, which retention has dropped."""
+        del self.fires[(run.job_name, run.fire_time)]
+        self.fires_of[run.job_name].remove(run.fire_time)
 
     def job_in_force(self, name: str, at: datetime) -> JobVersion | None:
         """The latest version not marked invalid that was in force at ``at`` (a deletion has ``spec``

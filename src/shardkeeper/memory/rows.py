@@ -30,9 +30,10 @@ class JobTerms:
     finish_within: timedelta | None
     priority: int
     node_selector: Mapping[str, str]
-    alert_on: frozenset[str]
-    alert_after: int
-    alert_channel: str | None
+    alert: Mapping[str, Any]
+    labels: Mapping[str, str]
+    item_parameters: Mapping[str, str]
+    owner: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -105,7 +106,6 @@ class Run:
     failed_items: int = 0
     stopped_items: int = 0
     stop_requested: bool = False
-    stop_reason: str | None = None
     waiting: bool = False
     """For the job's live_run row: its attempts are not claimable until it holds that."""
     ever_claimed: bool = False

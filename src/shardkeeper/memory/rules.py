@@ -15,7 +15,8 @@ from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.domain.specs import Strategy
-from shardkeeper.memory.rows import Attempt, ImplVersion, JobVersion, LeaseRow, PauseRecord, Run
+from shardkeeper.memory.rows import Attempt, Duty, ImplVersion, JobVersion, LeaseRow, PauseRecord, Run
+from shardkeeper.ports.duties import SweepSlice
 
 
 class Rules:
@@ -142,6 +143,15 @@ class Rules:
 
     def has_turn(self, run: Run) -> bool:
         return not run.waiting
+
+    # The sweep: rule 9 of the protocol.
+
+    def still_sweeps(self, duty: Duty | None, incarnation: str) -> bool:
+        return duty is not None and duty.holder == incarnation
+
+    def is_unchanged(self, done: SweepSlice, cursor: str, fingerprint: str) -> bool:
+        """What was decided goes by the very versions and pauses that stand, at the very place in the window."""
+        return done.cursor == cursor and done.fingerprint == fingerprint
 
     # Orders: rule 15 of the protocol.
 

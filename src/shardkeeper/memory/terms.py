@@ -3,17 +3,19 @@ store works by."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shardkeeper.domain.durations import parse_duration
 from shardkeeper.domain.specs import ImplSpec, JobSpec, Overlap, SourceData, Strategy
 from shardkeeper.memory.rows import JobTerms
 
-ALERT_KINDS = frozenset({"failed", "missed", "late", "recovered"})
-_INTERVAL = re.compile(r"(?:(\d+) days? ?)?(?:(\d+):(\d\d):(\d\d(?:\.\d+)?))?")
+_DURATIONS = frozenset(
+    {"every", "misfire_grace", "retry_delay", "retry_max_delay", "timeout", "late_after", "finish_within"}
+)
+_INSTANTS = frozenset({"run_at", "starts_at", "ends_at"})
 
 
 def _defaults(values: type[Any]) -> dict[str, Any]:
@@ -32,49 +34,64 @@ IMPL_DEFAULTS = _defaults(ImplSpec)
 SOURCE_DEFAULTS = _defaults(SourceData)
 
 
-def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row as PostgreSQL's to_jsonb shows it: intervals and instants become text."""
-    return {column: _json_value(value) for column, value in row.items()}
+def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A job_spec row as its version keeps it: the columns that differ from their defaults."""
+    kept = _without_defaults(row, JOB_DEFAULTS)
+    return kept | {"timeout": None} if row["timeout"] is None else kept
 
 
-def _json_value(value: Any) -> Any:
+def impl_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an impl_spec row."""
+    return _without_defaults(row, IMPL_DEFAULTS)
+
+
+def source_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a source_data row, which its ImplSpec's version keeps."""
+    return _without_defaults(
+        {column: row[column] for column in row if column != "impl_spec"}, SOURCE_DEFAULTS
+    )
+
+
+def _without_defaults(row: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        column: as_json(value)
+        for column, value in row.items()
+        if value is not None and (column not in defaults or value != defaults[column])
+    }
+
+
+def as_json(value: Any) -> Any:
+    """A value as jsonb shows it: durations as ``30 s``, instants in ISO 8601."""
     if isinstance(value, timedelta):
-        return _interval_text(value)
+        return seconds_text(value)
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat()
     if isinstance(value, Mapping):
-        return {key: _json_value(each) for key, each in value.items()}
+        return {key: as_json(each) for key, each in value.items()}
     return value if type(value) in (str, int, float, bool, list, type(None)) else str(value)
 
 
-def _interval_text(value: timedelta) -> str:
-    microseconds = value // timedelta(microseconds=1)
-    sign = "-" if microseconds < 0 else ""
-    seconds, rest = divmod(abs(microseconds), 1_000_000)
-    text = f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{text}.{rest:06}".rstrip("0") if rest else text
+def seconds_text(value: timedelta) -> str:
+    """Exact to the microsecond, as specs have it: ``90 s``, ``0.25 s``."""
+    seconds, rest = divmod(value // timedelta(microseconds=1), 1_000_000)
+    return f"{seconds}.{rest:06}".rstrip("0") + " s" if rest else f"{seconds} s"
 
 
-def interval(value: Any) -> timedelta | None:
-    """A duration as a timedelta, given as one or as PostgreSQL writes it (``1 day 02:00:00``); None stays
-    None.
+def typed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with durations and instants as values, given as those or as text; raises ValueError for others."""
+    return {column: _typed(column, value) for column, value in row.items()}
 
-    Raises ValueError for what it cannot read.
-    """
-    if value is None or isinstance(value, timedelta):
-        return value
-    match = _INTERVAL.fullmatch(str(value))
-    if match is None or not any(match.groups()):
-        raise ValueError(f"not an interval: {value!r}")
-    days, hours, minutes, seconds = match.groups()
-    return timedelta(
-        days=int(days or 0), hours=int(hours or 0), minutes=int(minutes or 0), seconds=float(seconds or 0)
-    )
+
+def _typed(column: str, value: Any) -> Any:
+    if column in _DURATIONS and isinstance(value, str):
+        return parse_duration(value)
+    if column in _INSTANTS and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return value
 
 
 def terms_of(row: Mapping[str, Any]) -> JobTerms:
     """The terms of a complete job_spec row; raises ValueError where SQL's CHECKs would refuse it."""
-    alert = row["alert"] or {}
     return JobTerms(
         enabled=bool(row["enabled"]),
         overlap=Overlap(row["overlap"]),
@@ -83,12 +100,13 @@ def terms_of(row: Mapping[str, Any]) -> JobTerms:
         failover=bool(row["failover"]),
         max_attempts=int(row["max_attempts"]),
         max_takeovers=int(row["max_takeovers"]),
-        misfire_grace=interval(row["misfire_grace"]) or timedelta(0),
-        late_after=interval(row["late_after"]),
-        finish_within=interval(row["finish_within"]),
+        misfire_grace=row["misfire_grace"],
+        late_after=row["late_after"],
+        finish_within=row["finish_within"],
         priority=int(row["priority"]),
         node_selector=row["node_selector"] or {},
-        alert_on=frozenset(alert.get("on", ALERT_KINDS)),
-        alert_after=int(alert.get("after", 1)),
-        alert_channel=alert.get("channel"),
+        alert=row["alert"] or {},
+        labels=row["labels"] or {},
+        item_parameters=row["sharding_item_parameters"] or {},
+        owner=row["owner"],
     )

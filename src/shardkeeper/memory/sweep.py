@@ -1,0 +1,150 @@
+"""The SweepStore of the store in memory: fires that nobody created a run for in time (rule 9)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime
+
+from shardkeeper.domain.runs import RunStatus, TriggerKind
+from shardkeeper.memory.alerting import alert_of_missed
+from shardkeeper.memory.calls import Connection, store_call
+from shardkeeper.memory.creation import insert_record, insert_run, new_run
+from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.history import What
+from shardkeeper.memory.specs import impl_rows, job_rows, pause_rows
+from shardkeeper.ports.duties import SWEEP, MisfireRun, RangeRecord, SweepSlice, SweptJob
+
+
+class MemorySweep(Connection):
+    """See ``ports.duties.SweepStore``."""
+
+    @store_call
+    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+        database = self.database
+        if not database.take_duty(SWEEP, incarnation):
+            return None
+        sweep = database.sweep
+        if sweep.window_until is None:
+            until = database.now() - database.sweep_lag
+            if until <= sweep.watermark:
+                return None
+            sweep.window_until, sweep.cursor = until, ""
+        return _slice(database, _next_jobs(database, limit))
+
+    @store_call
+    def sweep_apply(
+        self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
+    ) -> bool:
+        database, sweep = self.database, self.database.sweep
+        if not database.rules.still_sweeps(database.duties.get(SWEEP), incarnation):
+            return False
+        names = [job.job_name for job in done.jobs]
+        same_window = sweep.window_until == done.window_until and sweep.watermark == done.window_from
+        if not same_window or not database.rules.is_unchanged(
+            done, sweep.cursor, _fingerprint(database, names)
+        ):
+            return False
+        for run in runs:
+            _insert_run(database, run)
+        for record in records:
+            _insert_record(database, record)
+        sweep.cursor = names[-1] if names else sweep.cursor
+        if not _next_jobs(database, 1):
+            sweep.watermark, sweep.window_until, sweep.cursor = done.window_until, None, ""
+            database.note(What.SWEPT, fire_until=done.window_until)
+        return True
+
+
+def _next_jobs(database: MemoryDatabase, limit: int) -> list[str]:
+    """The next jobs after the cursor that have a version in force in the window."""
+    sweep = database.sweep
+    assert sweep.window_until is not None
+    found: list[str] = []
+    for name in sorted(database.job_versions):
+        if len(found) == limit:
+            break
+        if name > sweep.cursor and any(
+            row.spec is not None for row in job_rows(database, name, sweep.watermark, sweep.window_until)
+        ):
+            found.append(name)
+    return found
+
+
+def _slice(database: MemoryDatabase, names: Sequence[str]) -> SweepSlice:
+    sweep = database.sweep
+    assert sweep.window_until is not None
+    since, until = sweep.watermark, sweep.window_until
+    jobs = [
+        SweptJob(
+            name,
+            tuple(job_rows(database, name, since, until)),
+            tuple(pause_rows(database, name, since)),
+            frozenset(_existing(database, name, since, until)),
+        )
+        for name in names
+    ]
+    impls = {row.spec["impl_spec"] for job in jobs for row in job.versions if row.spec is not None}
+    return SweepSlice(
+        since,
+        until,
+        sweep.cursor,
+        _fingerprint(database, names),
+        tuple(jobs),
+        tuple(row for name in sorted(impls) for row in impl_rows(database, name, since, until)),
+        database.now(),
+    )
+
+
+def _existing(database: MemoryDatabase, name: str, since: datetime, until: datetime) -> list[datetime]:
+    """The fire times in the window that stand as runs or as the ends of records."""
+    found: list[datetime] = []
+    fires = database.fires_of.get(name, [])
+    for fire_time in fires[bisect_right(fires, since) : bisect_right(fires, until)]:
+        record = database.fires[(name, fire_time)]
+        found.append(fire_time)
+        if record.fire_until is not None:
+            found.append(record.fire_until)
+    return found
+
+
+def _fingerprint(database: MemoryDatabase, names: Sequence[str]) -> str:
+    """Changes with every version, mark and pause of these jobs."""
+    return ",".join(f"{name}:{database.job_changes.get(name, 0)}" for name in names)
+
+
+def _insert_run(database: MemoryDatabase, wanted: MisfireRun) -> None:
+    if not database.rules.is_new_fire(database.fires.get((wanted.job_name, wanted.fire_time))):
+        return
+    version = database.job_version_by_no[wanted.job_version]
+    assert version.terms is not None
+    run = new_run(
+        database,
+        TriggerKind.MISFIRE,
+        version,
+        version.terms,
+        wanted.fire_time,
+        wanted.impl_version,
+        wanted.sharding_total_count,
+    )
+    insert_run(database, run, range(wanted.sharding_total_count), wanted.nodes)
+
+
+def _insert_record(database: MemoryDatabase, wanted: RangeRecord) -> None:
+    if not database.rules.is_new_fire(database.fires.get((wanted.job_name, wanted.fire_time))):
+        return
+    version = database.job_version_by_no[wanted.job_version]
+    assert version.terms is not None
+    record = insert_record(
+        database,
+        version,
+        version.terms,
+        wanted.status,
+        wanted.fire_time,
+        wanted.reason,
+        kind=TriggerKind.MISFIRE,
+        fire_until=wanted.fire_until,
+        count=wanted.count,
+    )
+    if wanted.status is RunStatus.MISSED:
+        alert_of_missed(database, record)
