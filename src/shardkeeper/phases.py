@@ -48,7 +48,7 @@ class Phases:
 
 
 def _calculate(task: DistributeTask, context: ShardContext, data: Any) -> Any:
-    calculated = task.calculate(context, data)
+    calculated: Any = task.calculate(context, data)
     if isinstance(calculated, CalculateValue):
         calculated = [calculated]
     elif isinstance(calculated, Iterator):
@@ -80,7 +80,7 @@ def _check_values(values: list[Any]) -> None:
         if value.key in seen:
             raise ValueError(f"calculate returned two values with the key {value.key!r:.100}")
         seen.add(value.key)
-        weight = value.weight
+        weight: Any = value.weight
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise TypeError(f"the weight of {value.key!r:.100} is a {type(weight).__name__}, not a number")
         if not math.isfinite(weight) or weight < 0:

@@ -5,7 +5,7 @@ The standard library only, and little of it: this module is loaded into every wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -160,7 +160,7 @@ class DistributeTask:
         """Open and read this item's sources; what it returns is handed to ``calculate`` as ``data``."""
         return None
 
-    def calculate(self, context: ShardContext, data: Any) -> Sequence[CalculateValue] | Any:
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         """Return CalculateValue objects (a list or another iterable of them), any other JSON value, or
         None.
         """
