@@ -1,6 +1,52 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup
-help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
-setup: ## .venv with everything pinned
+.PHONY: help setup servers demo test check bench simulate wheel constraints clean
+.NOTPARALLEL:
+SHELL := bash
+
+PYTEST_WORKERS ?= 2
+SECONDS ?=
+NODES ?=
+SEED ?=
+RUNS ?=
+
+BIN := .venv/bin
+
+help: ## what can be made, and with what
+	@sed -nE 's/^([a-z]+):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+setup: ## .venv with everything at the versions of constraints.txt; does nothing the second time
 	@tools/setup-venv
+
+servers: setup # ZooKeeper and Java for demo, test and bench; PostgreSQL 15 for test
+	@tools/setup-zookeeper
+
+demo: servers ## a cluster with sample jobs on this machine: make demo [SECONDS=40] [NODES=3]
+	@eval "$$(tools/setup-zookeeper --environment)" && \
+	  exec $(BIN)/shardkeeper dev $$DEV_FLAGS $(if $(SECONDS),--seconds $(SECONDS)) $(if $(NODES),--nodes $(NODES))
+
+check: setup ## format, lint, types, floors
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+test: check servers ## check, then every test, on real servers
+	@tools/setup-postgres
+	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile
+
+bench: servers ## how late, how many per second, at what share of the processor
+	@$(BIN)/python -m bench
+
+simulate: setup ## the simulated cluster: make simulate [SEED=7] [RUNS=1000]
+	@$(BIN)/python -m shardkeeper.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+wheel: setup ## dist/shardkeeper-*.whl, with no network
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
+constraints: ## renew constraints.txt with the newest versions that pyproject.toml allows
+	@tools/renew-constraints
+
+clean: ## remove what was made here; the state of `shardkeeper dev` lies elsewhere
+	rm -rf .venv .setup.lock dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
