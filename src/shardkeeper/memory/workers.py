@@ -1,7 +1,7 @@
 """Workers in virtual time: what an attempt does and how long it takes is scripted, when it ends is the scheduler's.
 
-The twin of ``workers/`` for the simulation and for tests of the node. Nothing here has a thread: events are given out inside
-the calls and the scheduled functions.
+The twin of ``workers/`` for the simulation and for tests of the node. Nothing here has a thread: events are given out
+inside the calls and the scheduled functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shardkeeper.domain.runs import AttemptKey, Phase
-from shardkeeper.ports_workers import (
+from shardkeeper.ports.workers import (
     AttemptEnded,
     AttemptOrder,
     AttemptReturned,
@@ -49,7 +49,7 @@ _Identity = tuple[AttemptKey, int]
 
 
 class MemoryWorkers:
-    """Keeps the port's promises; ``kill`` is the death of the node's process with its workers: not a word afterwards."""
+    """Keeps the port's promises; ``kill`` is the death of the node's process with its workers: no word afterwards."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class MemoryWorkers:
         capacity: int = 4,
         problems: Callable[[str, str], str | None] = lambda entrypoint, kind: None,
     ) -> None:
-        """``now``: the node's wall clock (aware, UTC). ``problems``: why (entrypoint, kind) cannot be run here, or None."""
+        """``now``: the node's wall clock (aware, UTC). ``problems``: why (entrypoint, kind) cannot run here, or None."""
         self._behaviour = behaviour
         self._call_later = call_later
         self._now = now
