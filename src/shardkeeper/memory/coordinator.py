@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from shardkeeper.domain.view import View
 from shardkeeper.memory.ensemble import MemoryEnsemble, NodeRecord, ViewRecord
-from shardkeeper.ports_coordinator import (
+from shardkeeper.ports.coordinator import (
     Candidate,
     CoordinatorEvent,
     NodeInfo,
@@ -23,7 +23,7 @@ _LOAD_EVERY_S = 1.0
 
 
 class MemoryCoordinator:
-    """One node's connection with a `MemoryEnsemble`; implements `ports_coordinator.Coordinator`.
+    """One node's connection with a `MemoryEnsemble`; implements `ports.coordinator.Coordinator`.
 
     Events are told under the ensemble's lock, one at a time, so `notify` must only put them into a mailbox.
     """
@@ -217,6 +217,7 @@ class MemoryCoordinator:
             self._tell_soon(self._load_written_at + _LOAD_EVERY_S - now)
             return
         own.info, self._load_written_at = info, now
+        own.version += 1
         self._ensemble.changed()
 
     def _keep_one_candidate(self, info: NodeInfo) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shardkeeper.domain.view import View
-from shardkeeper.ports_coordinator import NodeInfo
+from shardkeeper.ports.coordinator import NodeInfo
 
 
 class Scheduler(Protocol):
@@ -51,6 +51,7 @@ class NodeRecord:
 
     session: int | None
     info: NodeInfo | None
+    version: int = 0
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from shardkeeper.domain.errors import ShardkeeperError
 from shardkeeper.domain.view import Member, View
-from shardkeeper.ports_coordinator import Load, NodeInfo, NodeState
+from shardkeeper.ports.coordinator import Load, NodeInfo, NodeState
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 
 from shardkeeper.domain.view import View
-from shardkeeper.ports_coordinator import CoordinatorEvent, NodeInfo
+from shardkeeper.ports.coordinator import CoordinatorEvent, NodeInfo
 from shardkeeper.zookeeper.options import ZooKeeperOptions
 from shardkeeper.zookeeper.owner import Event, Leave, Owner, Publish, Stop, Update
 
@@ -22,7 +22,7 @@ _NODE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class ZooKeeperCoordinator:
-    """A node's connection with ZooKeeper; implements `ports_coordinator.Coordinator`.
+    """A node's connection with ZooKeeper; implements `ports.coordinator.Coordinator`.
 
     One object lives once: after `stop` it does not start again.
     """

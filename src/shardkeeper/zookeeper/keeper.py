@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from shardkeeper.domain.errors import ShardkeeperError
 from shardkeeper.domain.view import View
-from shardkeeper.ports_coordinator import NodeInfo, Published, Refusal, Session, Snapshot
+from shardkeeper.ports.coordinator import NodeInfo, Published, Refusal, Session, Snapshot
 from shardkeeper.zookeeper.link import Link, LinkDown
 from shardkeeper.zookeeper.membership import (
     Rewrite,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from shardkeeper.ports_coordinator import Candidate, NodeInfo
+from shardkeeper.ports.coordinator import Candidate, NodeInfo
 from shardkeeper.zookeeper.codec import NODE_LIMIT, encode_candidate, encode_node
 from shardkeeper.zookeeper.link import Link
 from shardkeeper.zookeeper.reading import CandidateZnode, NodeZnode, Paths, Reading

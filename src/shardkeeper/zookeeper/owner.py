@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kazoo.protocol.states import KazooState
 
 from shardkeeper.domain.view import View
-from shardkeeper.ports_coordinator import CoordinatorEvent, NodeInfo, Published, Refusal, Session, Snapshot
+from shardkeeper.ports.coordinator import CoordinatorEvent, NodeInfo, Published, Refusal, Session, Snapshot
 from shardkeeper.zookeeper.keeper import Keeper, Unsettled
 from shardkeeper.zookeeper.link import Denied, Hint, Link, LinkChanged, LinkDown
 from shardkeeper.zookeeper.options import ZooKeeperOptions

@@ -12,7 +12,7 @@ from kazoo.exceptions import (
 )
 
 from shardkeeper.domain.view import View
-from shardkeeper.ports_coordinator import Published, Refusal
+from shardkeeper.ports.coordinator import Published, Refusal
 from shardkeeper.zookeeper.codec import VIEW_LIMIT, encode_view
 from shardkeeper.zookeeper.link import Denied, Link, LinkDown
 from shardkeeper.zookeeper.reading import Paths

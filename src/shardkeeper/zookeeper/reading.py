@@ -17,7 +17,7 @@ from kazoo.exceptions import NoNodeError
 
 from shardkeeper.domain.errors import ShardkeeperError
 from shardkeeper.domain.view import View
-from shardkeeper.ports_coordinator import NodeInfo
+from shardkeeper.ports.coordinator import NodeInfo
 from shardkeeper.zookeeper.codec import Unreadable, decode_candidate, decode_node, decode_view
 from shardkeeper.zookeeper.link import Link
 
