@@ -162,59 +162,64 @@ create function shardkeeper.sources_json(impl text) returns jsonb
                 order by s.key), '[]')
             from shardkeeper.source_data s where s.impl_spec = impl);
 
--- Each of the three returns the names for which something has become different.
-create function shardkeeper.stamp_impls(names text[], stamp timestamptz) returns text[]
-    language plpgsql
-as $$
-declare
-    changed text[];
-begin
-    with made as (
-        insert into shardkeeper.impl_version (version, impl_name, impl, sources, in_force_from, changed_by)
-        select nextval('shardkeeper.version_number'), now.name, now.impl, now.sources,
-               greatest(stamp, latest.in_force_from + interval '1 microsecond'), shardkeeper.actor()
+-- The versions that the transaction makes, of the names it touched: what differs from the latest one. `in_force_from`
+-- is the earliest that it may be stamped: later than the version before it, whatever the clock did.
+create function shardkeeper.changed_impls(names text[]) returns shardkeeper.impl_version[]
+    language sql volatile
+    return (
+        select coalesce(array_agg(row(nextval('shardkeeper.version_number'), now.name, now.impl, now.sources,
+                                      latest.in_force_from + interval '1 microsecond', pg_current_xact_id(),
+                                      shardkeeper.actor())::shardkeeper.impl_version), '{}')
         from (select n as name, case when i.name is not null then shardkeeper.impl_spec_json(i) end as impl,
                      shardkeeper.sources_json(n) as sources
               from unnest(names) n left join shardkeeper.impl_spec i on i.name = n) now
         left join lateral (select v.impl, v.sources, v.in_force_from from shardkeeper.impl_version v
                            where v.impl_name = now.name order by v.in_force_from desc limit 1) latest on true
-        where now.impl is distinct from latest.impl or (now.impl is not null and now.sources <> latest.sources)
-        returning impl_name)
-    select coalesce(array_agg(impl_name), '{}') into changed from made;
-    return changed;
-end
-$$;
+        where now.impl is distinct from latest.impl or (now.impl is not null and now.sources <> latest.sources));
 
-create function shardkeeper.stamp_jobs(names text[], stamp timestamptz, out changed text[], out gone text[])
-    language plpgsql
-as $$
-begin
-    with made as (
-        insert into shardkeeper.job_version (
-            version, job_name, spec, in_force_from, changed_by, impl_spec, enabled, scheduled, sharding_total_count,
-            sharding_strategy, overlap, misfire_grace, failover, max_attempts, max_takeovers, late_after, finish_within,
-            priority, node_selector, alert)
-        select nextval('shardkeeper.version_number'), n, now.spec,
-               greatest(stamp, latest.in_force_from + interval '1 microsecond'), shardkeeper.actor(), j.impl_spec, j.enabled,
-               case when j.name is not null then num_nonnulls(j.cron, j.every, j.run_at) > 0 end,
-               j.sharding_total_count, j.sharding_strategy, j.overlap, j.misfire_grace, j.failover, j.max_attempts,
-               j.max_takeovers, j.late_after, j.finish_within, j.priority, j.node_selector, j.alert
+create function shardkeeper.changed_jobs(names text[]) returns shardkeeper.job_version[]
+    language sql volatile
+    return (
+        select coalesce(array_agg(row(
+                   nextval('shardkeeper.version_number'), n, now.spec, latest.in_force_from + interval '1 microsecond',
+                   pg_current_xact_id(), shardkeeper.actor(), j.impl_spec, j.enabled,
+                   case when j.name is not null then num_nonnulls(j.cron, j.every, j.run_at) > 0 end,
+                   j.sharding_total_count, j.sharding_strategy, j.overlap, j.misfire_grace, j.failover, j.max_attempts,
+                   j.max_takeovers, j.late_after, j.finish_within, j.priority, j.node_selector,
+                   j.alert)::shardkeeper.job_version), '{}')
         from unnest(names) n
         left join shardkeeper.job_spec j on j.name = n
         cross join lateral (select case when j.name is not null then shardkeeper.job_spec_json(j) end as spec offset 0) now
         left join lateral (select v.spec, v.in_force_from from shardkeeper.job_version v
                            where v.job_name = n order by v.in_force_from desc limit 1) latest on true
-        where now.spec is distinct from latest.spec
-        returning job_name, version, spec)
-    select coalesce(array_agg(job_name), '{}'), coalesce(array_agg(job_name) filter (where spec is null), '{}')
-        into changed, gone from made;
+        where now.spec is distinct from latest.spec);
+
+-- job_spec.version says which version a row is; also after an edit that made none, or one of the column itself.
+create function shardkeeper.show_versions(names text[], made shardkeeper.job_version[]) returns void
+    language sql
+begin atomic
+    update shardkeeper.job_spec j set version = m.version
+    from unnest(made) m where j.name = m.job_name and j.version is distinct from m.version;
     update shardkeeper.job_spec j set version = latest.version
-    from unnest(names) n
+    from (select n as name from unnest(names) n except select m.job_name from unnest(made) m) same
     cross join lateral (select v.version from shardkeeper.job_version v
-                        where v.job_name = n order by v.in_force_from desc limit 1) latest
-    where j.name = n and j.version is distinct from latest.version;
-end
-$$;
+                        where v.job_name = same.name order by v.in_force_from desc limit 1) latest
+    where j.name = same.name and j.version is distinct from latest.version;
+end;
+
+create function shardkeeper.store_versions(
+    impls shardkeeper.impl_version[], jobs shardkeeper.job_version[], stamp timestamptz) returns void
+    language sql
+begin atomic
+    insert into shardkeeper.impl_version
+    select m.version, m.impl_name, m.impl, m.sources, greatest(stamp, m.in_force_from), m.changed_xid, m.changed_by
+    from unnest(impls) m;
+    insert into shardkeeper.job_version
+    select m.version, m.job_name, m.spec, greatest(stamp, m.in_force_from), m.changed_xid, m.changed_by, m.impl_spec,
+           m.enabled, m.scheduled, m.sharding_total_count, m.sharding_strategy, m.overlap, m.misfire_grace, m.failover,
+           m.max_attempts, m.max_takeovers, m.late_after, m.finish_within, m.priority, m.node_selector, m.alert
+    from unnest(jobs) m;
+end;
 
 create function shardkeeper.stamp_pauses(names text[], stamp timestamptz) returns void
     language sql
@@ -226,60 +231,44 @@ begin atomic
     where p.job_name = any (names) and p.changed_xid = pg_current_xact_id();
 end;
 
+-- What takes long is done before the lock is taken: nodes that create runs wait for stampings under way.
 create function shardkeeper.stamp_versions() returns trigger
     language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set jit = off
 as $$
 declare
-    me     xid8 := pg_current_xact_id();
-    stamp  timestamptz;
-    jobs   text[];
-    impls  text[];
-    pauses text[];
-    gone   text[];
+    me        xid8 := pg_current_xact_id();
+    jobs      text[];
+    impls     text[];
+    pauses    text[];
+    new_impls shardkeeper.impl_version[];
+    new_jobs  shardkeeper.job_version[];
+    gone      text[];
+    stamp     timestamptz;
 begin
-    perform pg_advisory_xact_lock_shared(shardkeeper.versions_lock_key());
-    stamp := clock_timestamp();
     update shardkeeper.pending_stamp set stamping = true where xid = me;
     with noted as (delete from shardkeeper.pending_change where xid = me returning kind, name)
     select coalesce(array_agg(name order by name) filter (where kind = 'job'), '{}'),
            coalesce(array_agg(name order by name) filter (where kind = 'impl'), '{}'),
            coalesce(array_agg(name order by name) filter (where kind = 'pause'), '{}')
         into jobs, impls, pauses from noted;
-    impls := shardkeeper.stamp_impls(impls, stamp);
-    select s.changed, s.gone into jobs, gone from shardkeeper.stamp_jobs(jobs, stamp) s;
+    new_impls := shardkeeper.changed_impls(impls);
+    new_jobs := shardkeeper.changed_jobs(jobs);
+    perform shardkeeper.show_versions(jobs, new_jobs);
+
+    perform pg_advisory_xact_lock_shared(shardkeeper.versions_lock_key());
+    stamp := clock_timestamp();
+    perform shardkeeper.store_versions(new_impls, new_jobs, stamp);
     perform shardkeeper.stamp_pauses(pauses, stamp);
-    if cardinality(gone) > 0 then
+    select array_agg(m.job_name order by m.job_name) into gone from unnest(new_jobs) m where m.spec is null;
+    if gone is not null then
         perform shardkeeper.close_deleted(gone);
     end if;
     delete from shardkeeper.pending_stamp where xid = me;
-    perform shardkeeper.tell_specs(jobs || pauses, impls);
+    perform shardkeeper.tell_specs(
+        array(select m.job_name from unnest(new_jobs) m union select unnest(pauses)),
+        array(select m.impl_name from unnest(new_impls) m));
     return null;
 end
 $$;
 create constraint trigger stamped after insert on shardkeeper.pending_stamp
     deferrable initially deferred for each row execute function shardkeeper.stamp_versions();
-
--- The version in force at an instant: the latest that is not marked invalid. Its spec may be null: deleted.
-create function shardkeeper.version_at(job text, at timestamptz) returns setof shardkeeper.job_version
-    language sql stable rows 1
-begin atomic
-    select v.* from shardkeeper.job_version v
-    where v.job_name = job and v.in_force_from <= at
-          and not exists (select from shardkeeper.spec_problem p where p.version = v.version)
-    order by v.in_force_from desc limit 1;
-end;
-
-create function shardkeeper.impl_version_at(impl text, at timestamptz) returns setof shardkeeper.impl_version
-    language sql stable rows 1
-begin atomic
-    select v.* from shardkeeper.impl_version v
-    where v.impl_name = impl_version_at.impl and v.in_force_from <= at
-          and not exists (select from shardkeeper.spec_problem p where p.version = v.version)
-    order by v.in_force_from desc limit 1;
-end;
-
-create function shardkeeper.paused_at(job text, at timestamptz) returns boolean
-    language sql stable
-    return exists (select from shardkeeper.pause p
-                   where p.job_name = job and p.since <= at and (p.until is null or p.until > at)
-                         and (p.resumed_at is null or p.resumed_at > at));
