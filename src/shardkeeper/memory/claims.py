@@ -38,6 +38,7 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
     row.answered = False
     row.node_id, row.incarnation = who.node_id, who.incarnation
     row.claimed_at, row.started_at = now, None
+    row.phase = row.progress = row.progress_message = None
     database.claimable.pop(row, None)
     database.held.setdefault(who.incarnation, {})[row] = None
     run = row.run

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creation
+from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.runs import AttemptKey, RunStatus, TriggerKind
 from shardkeeper.domain.specs import Overlap
 from shardkeeper.memory.claims import claim_items
@@ -89,8 +90,6 @@ def _create(
             kind=TriggerKind.SCHEDULE, impl_version=request.impl_version,
         )  # fmt: skip
         return CreateAnswer(Creation.SKIPPED, record.run_id, (), now, reason)
-    if wanted.terms.overlap is Overlap.REPLACE:
-        _stop_older(database, request)
     run = insert_run(
         database,
         new_run(
@@ -100,6 +99,8 @@ def _create(
         range(request.sharding_total_count),
         request.nodes,
     )  # fmt: skip
+    if run.waiting and wanted.terms.overlap is Overlap.REPLACE:
+        _stop_older(database, run)
     return CreateAnswer(
         Creation.CREATED, run.run_id, claim_items(database, lease, run, request.claim_items, now), now
     )
@@ -120,18 +121,18 @@ def _why_held(database: MemoryDatabase, request: CreateRun, now: datetime) -> st
 
 def _in_the_way(database: MemoryDatabase, job_name: str) -> str | None:
     live = database.live_run.get(job_name)
-    return None if live is None else f"run {live.run_id} of {live.fire_time.isoformat()} is still live"
+    return None if live is None else f"run {live.run_id} ({run_name(job_name, live.fire_time)}) is in the way"
 
 
-def _stop_older(database: MemoryDatabase, request: CreateRun) -> None:
-    """The live run, and scheduled ones that wait for it: the newest fire replaces them all."""
-    reason = f"replaced by the fire of {request.fire_time.isoformat()}"
-    for waiting in list(database.waiting.get(request.job_name, ())):
-        if waiting.kind is TriggerKind.SCHEDULE:
+def _stop_older(database: MemoryDatabase, run: Run) -> None:
+    """The newest fire replaces the live run, and the scheduled ones that wait for it.
+
+    Those that wait come first, or stopping the live run would hand the row to one of them."""
+    reason = f"replaced by {run_name(run.job_name, run.fire_time)}"
+    for waiting in list(database.waiting.get(run.job_name, ())):
+        if waiting.kind is TriggerKind.SCHEDULE and waiting.fire_time < run.fire_time:
             stop_run(database, waiting, reason)
-    live = database.live_run.get(request.job_name)
-    if live is not None:
-        stop_run(database, live, reason)
+    stop_run(database, database.live_run[run.job_name], reason)
 
 
 def new_run(

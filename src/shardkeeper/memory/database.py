@@ -1,7 +1,7 @@
 """The store in memory, shared by all nodes of a simulated cluster: its tables, and the lookups over them.
 
-The behaviour is in the modules beside this one. Each takes the database, changes rows in place, goes over indexes and never
-over history, and is atomic because ``MemoryStore`` holds the lock.
+The behaviour is in the modules beside this one. Each takes the database, changes rows in place, goes over
+indexes and never over history, and is atomic because ``MemoryStore`` holds the lock.
 """
 
 from __future__ import annotations

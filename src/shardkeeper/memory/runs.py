@@ -8,12 +8,12 @@ from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pendin
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 from shardkeeper.memory.calls import Connection, store_call
-from shardkeeper.memory.claims import as_claimed, claim_one, claimable_for
+from shardkeeper.memory.claims import claim_one, claimable_for
 from shardkeeper.memory.closing import close_pending
 from shardkeeper.memory.creation import create_one
 from shardkeeper.memory.outcomes import record_one, report_one
 
-NO_ELIGIBLE_NODE = "no eligible node"
+NO_ELIGIBLE_NODE = "NoEligibleNode"
 
 
 class MemoryRuns(Connection):
@@ -28,11 +28,10 @@ class MemoryRuns(Connection):
     def claim(self, incarnation: str, keys: Sequence[AttemptKey]) -> list[Claimed]:
         database = self.database
         lease = database.leases.get(incarnation)
-        rows = [row for row in map(database.attempt, keys) if row is not None]
         if lease is None or not database.rules.may_claim(lease):
-            held = database.held.get(incarnation, {})
-            return [as_claimed(row) for row in rows if row in held]
+            return []
         now = database.now()
+        rows = (row for row in map(database.attempt, keys) if row is not None)
         found = (claim_one(database, lease, row, now) for row in rows)
         return [each for each in found if each is not None]
 
@@ -58,6 +57,6 @@ class MemoryRuns(Connection):
         if not self.database.rules.may_create(self.database.leases.get(incarnation)):
             return
         for row in map(self.database.attempt, keys):
-            if row is not None and row.status is AttemptStatus.PENDING:
+            if row is not None and row in self.database.claimable and self.database.rules.is_ripe(row, now):
                 row.error_type = NO_ELIGIBLE_NODE
                 close_pending(self.database, row, AttemptStatus.FAILED, reason, now)
