@@ -19,6 +19,11 @@ create function shardkeeper.run_name(p_job text, p_fire_time timestamptz) return
         case when date_trunc('second', p_fire_time) = p_fire_time
              then 'YYYY-MM-DD"T"HH24:MI:SS"Z"' else 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' end);
 
+-- ISO 8601 with +00:00, whatever TimeZone the session has.
+create function shardkeeper.instant_text(p_instant timestamptz) returns text
+    language sql stable parallel safe
+    return to_char(p_instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"');
+
 -- Locks what closing items of these runs may change. Every closing begins with it.
 create function shardkeeper.lock_runs(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql as $$
@@ -73,7 +78,7 @@ begin
        set run_id = n.id, fire_time = n.fire_time, taken_at = clock_timestamp(),
            awaited = exists (select from shardkeeper.job_run r where r.waiting and r.job_name = l.job_name)
       from unnest(p_jobs, v_runs, v_fires) n (job_name, id, fire_time) where l.job_name = n.job_name;
-    update shardkeeper.shard_run s set waiting = false, not_before = clock_timestamp()
+    update shardkeeper.shard_run s set waiting = false, not_before = greatest(s.not_before, clock_timestamp())
       from unnest(v_runs, v_fires) n (id, fire_time)
      where s.run_id = n.id and s.fire_time = n.fire_time and s.status = 'PENDING';
 end
@@ -88,14 +93,14 @@ create function shardkeeper.alert_body(p_run shardkeeper.job_run, p_failures int
     worst as (
         select f.* from final f where f.status in ('FAILED', 'TIMED_OUT', 'LOST') order by f.item limit 1)
     select jsonb_strip_nulls(jsonb_build_object(
-        'job', p_run.job_name, 'run', shardkeeper.run_name(p_run.job_name, p_run.fire_time), 'run_id', p_run.id,
-        'fire_time', p_run.fire_time at time zone 'UTC' || '+00:00', 'trigger_kind', p_run.trigger_kind,
-        'status', p_run.status, 'items_total', (select count(*) from final),
-        'items_failed', (select count(*) from final where status in ('FAILED', 'TIMED_OUT', 'LOST')),
+        'job_name', p_run.job_name, 'run', shardkeeper.run_name(p_run.job_name, p_run.fire_time), 'run_id', p_run.id,
+        'fire_time', shardkeeper.instant_text(p_run.fire_time), 'trigger_kind', p_run.trigger_kind,
+        'items', (select count(*) from final),
+        'failed_items', (select count(*) from final where status in ('FAILED', 'TIMED_OUT', 'LOST')),
         'item', w.item, 'item_parameter', v.spec -> 'sharding_item_parameters' ->> w.item::text,
-        'item_status', w.status, 'phase', w.phase, 'node', w.node_id, 'attempt', w.attempt,
+        'status', w.status, 'phase', w.phase, 'node_id', w.node_id, 'attempt', w.attempt,
         'error_type', left(w.error_type, 200), 'error_message', left(w.error_message, 3000),
-        'failures_in_a_row', p_failures, 'last_success', p_success at time zone 'UTC' || '+00:00',
+        'failures_in_a_row', p_failures, 'last_success', shardkeeper.instant_text(p_success),
         'owner', v.spec ->> 'owner', 'mention', v.alert ->> 'mention', 'channel', v.alert ->> 'channel',
         'runbook_url', v.alert ->> 'runbook_url'))
       from (select 1) one
@@ -148,9 +153,14 @@ begin
                                             where c.job_name = l.job_name and c.status = 'COMPLETED'),
                                           t.last_success_at)
           from last l where t.job_name = l.job_name)
-    insert into shardkeeper.alert (event_key, kind, job_name, run_id, channel, body)
-    select a.kind || ':' || a.id, a.kind, a.job_name, a.id, a.alert ->> 'channel',
-           shardkeeper.alert_body(r, a.failures::integer, a.last_success_at)
+    insert into shardkeeper.alert (event_key, kind, job_name, run_id, channel, body, thread)
+    select 'run:' || a.id || ':' || a.kind, a.kind, a.job_name, a.id, a.alert ->> 'channel',
+           shardkeeper.alert_body(r, a.row_of::integer, a.last_success_at),
+           -- a recovery answers the message of the last failure
+           case a.kind when 'recovered' then (
+               select f.message_id from shardkeeper.alert f
+                where f.job_name = a.job_name and f.kind = 'failed' and f.message_id is not null
+                order by f.alert_id desc limit 1) end
       from (select t.*, v.alert, case t.status when 'FAILED' then 'failed' else 'recovered' end as kind,
                    case t.status when 'FAILED' then t.failures
                                  when 'COMPLETED' then coalesce(t.before, s.failures_in_a_row) else 0 end as row_of
@@ -168,6 +178,7 @@ $$;
 -- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED.
 create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) returns table (run_id bigint, status text)
     language plpgsql as $$
+#variable_conflict use_column
 declare
     v_from timestamptz;
     v_to   timestamptz;
@@ -176,23 +187,26 @@ begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
     return query
         with final as (
-            select distinct on (s.run_id, s.item) s.run_id, s.item, s.status, s.result
+            select distinct on (s.run_id, s.item) s.run_id, s.item, s.status, s.result, r.stop_requested as stopping
               from unnest(p_runs, p_fires) c (id, fire_time)
+              join shardkeeper.job_run r on r.id = c.id and r.fire_time = c.fire_time
               join shardkeeper.shard_run s on s.run_id = c.id and s.fire_time = c.fire_time
-             where s.fire_time between v_from and v_to
+             where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
              order by s.run_id, s.item, s.attempt desc),
         summed as (
             select f.run_id,
-                   case when bool_or(f.status in ('FAILED', 'TIMED_OUT', 'LOST')) then 'FAILED'
-                        when bool_or(f.status = 'STOPPED') then 'STOPPED'
+                   -- lost while it was to be stopped anyway: stopped
+                   case when bool_or(f.status in ('FAILED', 'TIMED_OUT') or f.status = 'LOST' and not f.stopping)
+                        then 'FAILED'
+                        when bool_or(f.status in ('STOPPED', 'LOST')) then 'STOPPED'
                         else 'COMPLETED' end as status,
                    case when count(*) = 1 then (array_agg(f.result))[1]
                         when sum(octet_length(f.result::text)) > 1000000
                         then jsonb_build_object('too_large', true, 'bytes', sum(octet_length(f.result::text)))
-                        else jsonb_object_agg(f.item, f.result) filter (where f.result is not null) end as result
+                        else jsonb_object_agg(f.item, f.result) end as result
               from final f group by f.run_id)
         update shardkeeper.job_run r
-           set status = u.status, result = u.result, open_items = 0, waiting = false, finished_at = clock_timestamp()
+           set status = u.status, result = case u.status when 'COMPLETED' then u.result end, open_items = 0, waiting = false, finished_at = clock_timestamp()
           from unnest(p_runs, p_fires) c (id, fire_time) join summed u on u.run_id = c.id
          where r.id = c.id and r.fire_time = c.fire_time and r.fire_time between v_from and v_to
            and r.status in ('CREATED', 'RUNNING')
@@ -211,6 +225,7 @@ $$;
 -- One element per item that was closed; the caller has locked its runs. Returns the runs that are closed by it.
 create function shardkeeper.settle_items(p_runs bigint[], p_fires timestamptz[])
     returns table (run_id bigint, status text) language plpgsql as $$
+#variable_conflict use_column
 declare
     v_from  timestamptz;
     v_to    timestamptz;

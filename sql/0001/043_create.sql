@@ -1,0 +1,327 @@
+-- Creating the runs of scheduled fires, each with all its attempts, or claiming of those that exist
+-- (docs/architecture.md, rules 1, 3 and 10).
+
+-- One request on its way through create_runs.
+create type shardkeeper.creation as (
+    ord           integer,
+    job_name      text,
+    fire_time     timestamptz,
+    job_version   bigint,
+    impl_version  bigint,
+    total         integer,
+    claim_items   integer[],
+    nodes         text[],
+    -- made (to be inserted), or the answer: early, not_in_force, old, absent
+    outcome       text,
+    -- why it is inserted as a SKIPPED record
+    held          text,
+    overlap       text,
+    priority      smallint
+);
+
+-- A version that is stamped keeps the versions' key shared until it is committed. Passing that key exclusively, for an
+-- instant, waits for every stamping under way; whoever stamps later stamps later than this instant. So what is read
+-- afterwards is all that is in force at any fire time up to now. The key is let go by rolling back to the savepoint: a
+-- creation must not hold up others, nor leave it behind in its session when it is cancelled.
+create function shardkeeper.await_stampings() returns void
+    language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(shardkeeper.versions_lock_key());
+    raise exception using errcode = 'SK001';
+exception when sqlstate 'SK001' then
+    null;
+end
+$$;
+
+-- The latest version not marked invalid that is in force at an instant: a row or none. (Set-returning, so that it is
+-- inlined where it is used.)
+create function shardkeeper.job_version_at(p_job text, p_at timestamptz) returns setof shardkeeper.job_version
+    language sql stable as $$
+    select v.* from shardkeeper.job_version v
+     where v.job_name = p_job and v.in_force_from <= p_at
+       and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
+     order by v.in_force_from desc, v.version desc limit 1
+$$;
+
+create function shardkeeper.impl_version_at(p_impl text, p_at timestamptz) returns setof shardkeeper.impl_version
+    language sql stable as $$
+    select v.* from shardkeeper.impl_version v
+     where v.impl_name = p_impl and v.in_force_from <= p_at
+       and not exists (select from shardkeeper.spec_problem p where p.version = v.version and p.of_impl)
+     order by v.in_force_from desc, v.version desc limit 1
+$$;
+
+-- What is to become of each request by the versions, the pauses and the clock. A fire that was in force is held all the
+-- same when its job was disabled, deleted or paused between the fire and now.
+create function shardkeeper.judge_creations(p_requests jsonb, p_window interval, p_node text, p_now timestamptz)
+    returns shardkeeper.creation[] language plpgsql as $$
+begin
+    return (
+        select array_agg(row(q.ord, q.job, q.fire, q.jv, q.iv, q.total,
+                   array(select i from unnest(q.claim) i
+                          where i between 0 and q.total - 1 and coalesce(q.nodes[i + 1] = p_node, true)),
+                   q.nodes,
+                   case when q.fire > p_now then 'early'
+                        when f.version is distinct from q.jv or not coalesce(f.enabled, false)
+                             or i.version is distinct from q.iv then 'not_in_force'
+                        when p_now - q.fire >= least(p_window, f.misfire_grace) then 'old'
+                        when not q.make then 'absent'
+                        else 'made' end,
+                   coalesce(
+                       (select case when v.spec is null then 'deleted' else 'disabled' end
+                          from shardkeeper.job_version v
+                         where v.job_name = q.job and v.in_force_from > q.fire and v.in_force_from <= p_now
+                           and (v.spec is null or not v.enabled)
+                           and not exists (select from shardkeeper.spec_problem p
+                                            where p.version = v.version and not p.of_impl)
+                         order by v.in_force_from desc, v.version desc limit 1),
+                       (select 'paused' || coalesce(': ' || u.reason, '')
+                          from shardkeeper.pause u
+                         where u.job_name = q.job and u.since <= p_now
+                           and coalesce(least(u.until, u.resumed_at) > q.fire, true)
+                         order by u.since desc limit 1)),
+                   f.overlap, f.priority)::shardkeeper.creation
+               order by q.job, q.fire)
+          from jsonb_to_recordset(p_requests) as q (ord integer, job text, fire timestamptz, jv bigint, iv bigint,
+                   total integer, claim integer[], nodes text[], make boolean)
+          left join lateral shardkeeper.job_version_at(q.job, q.fire) f on true
+          left join lateral shardkeeper.impl_version_at(f.impl_spec, q.fire) i on true);
+end
+$$;
+
+-- Lets runs that were just inserted compete for their jobs' one live_run row. Returns those that lost, with the run in
+-- the way. The upsert changes nothing in a row that stands: it locks it and says whose it is, in one step.
+create function shardkeeper.compete_for_live(p_jobs text[], p_runs bigint[], p_fires timestamptz[])
+    returns table (run_id bigint, holder bigint, holder_fire timestamptz) language plpgsql as $$
+#variable_conflict use_column
+begin
+    return query
+        with held as (
+            insert into shardkeeper.live_run (job_name, run_id, fire_time)
+            select distinct on (n.job_name) n.job_name, n.id, n.fire_time
+              from unnest(p_jobs, p_runs, p_fires) n (job_name, id, fire_time)
+             order by n.job_name, n.fire_time
+            on conflict (job_name) do update set taken_at = shardkeeper.live_run.taken_at
+            returning job_name, run_id, fire_time)
+        select n.id, h.run_id, h.fire_time
+          from unnest(p_jobs, p_runs) n (job_name, id) join held h on h.job_name = n.job_name
+         where h.run_id <> n.id;
+end
+$$;
+
+-- Makes runs wait behind the ones in the way.
+create function shardkeeper.queue_runs(p_runs bigint[], p_fires timestamptz[], p_jobs text[]) returns void
+    language plpgsql as $$
+begin
+    update shardkeeper.job_run r set waiting = true, status = 'CREATED', started_at = null
+      from unnest(p_runs, p_fires) n (id, fire_time) where r.id = n.id and r.fire_time = n.fire_time;
+    update shardkeeper.live_run l set awaited = true where l.job_name = any (p_jobs) and not l.awaited;
+end
+$$;
+
+-- `replace`: the newest fire stops the live run and the scheduled ones that wait for it.
+create function shardkeeper.stop_older(p_run bigint, p_job text, p_fire timestamptz) returns void
+    language plpgsql as $$
+declare
+    v_runs  bigint[];
+    v_fires timestamptz[];
+begin
+    -- those that wait before the one they wait for, or stopping that one would hand the row to one of them
+    select array_agg(r.id), array_agg(r.fire_time) into v_runs, v_fires
+      from shardkeeper.job_run r
+     where r.waiting and r.job_name = p_job and r.trigger_kind = 'schedule' and r.id <> p_run
+       and r.fire_time < p_fire;
+    if v_runs is not null then
+        perform shardkeeper.close_pending(v_runs, v_fires, 'STOPPED',
+            'replaced by ' || shardkeeper.run_name(p_job, p_fire));
+    end if;
+    perform shardkeeper.close_pending(array[l.run_id], array[l.fire_time], 'STOPPED',
+            'replaced by ' || shardkeeper.run_name(p_job, p_fire))
+       from shardkeeper.live_run l where l.job_name = p_job and l.run_id <> p_run;
+end
+$$;
+
+-- Inserts the runs and records of `p_all` that are to be made, and the runs' attempts: the creator's own RUNNING, the
+-- rest PENDING. Returns what was inserted, by request (created, queued, skipped); what another had inserted before is
+-- not in it.
+create function shardkeeper.insert_runs(
+    p_all shardkeeper.creation[], p_kind text, p_incarnation text, p_node text)
+    returns table (ord integer, run_id bigint, outcome text, reason text) language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_now     timestamptz := clock_timestamp();
+    v_ords    integer[];
+    v_runs    bigint[];
+    v_jobs    text[];
+    v_fires   timestamptz[];
+    v_skipped bigint[];
+    v_reasons text[];
+    v_queued  bigint[];
+begin
+    -- One key order everywhere, so that creators of the same fires wait for each other, but never in a circle. Written
+    -- as it stays when live_run is won, which is the rule.
+    with made as (
+        insert into shardkeeper.job_run (job_name, fire_time, trigger_kind, status, reason, job_version, impl_version,
+                                         sharding_total_count, priority, open_items, started_at, finished_at)
+        select c.job_name, c.fire_time, p_kind,
+               case when c.held is not null then 'SKIPPED' when cardinality(c.claim_items) > 0 then 'RUNNING'
+                    else 'CREATED' end,
+               c.held, c.job_version, c.impl_version, c.total, c.priority,
+               case when c.held is null then c.total else 0 end,
+               case when c.held is null and cardinality(c.claim_items) > 0 then v_now end,
+               case when c.held is not null then v_now end
+          from unnest(p_all) c where c.outcome = 'made'
+         order by c.job_name, c.fire_time
+        on conflict do nothing
+        returning id, job_name, fire_time)
+    select array_agg(c.ord), array_agg(m.id), array_agg(m.job_name), array_agg(m.fire_time)
+      into v_ords, v_runs, v_jobs, v_fires
+      from made m join unnest(p_all) c on c.job_name = m.job_name and c.fire_time = m.fire_time;
+    if v_runs is null then
+        return;
+    end if;
+
+    select array_agg(l.run_id) filter (where not l.queues), array_agg(l.reason) filter (where not l.queues),
+           array_agg(l.run_id) filter (where l.queues)
+      into v_skipped, v_reasons, v_queued
+      from (select x.run_id, p_kind <> 'schedule' or c.overlap in ('queue', 'replace') as queues,
+                   format('run %s (%s) is in the way', x.holder, shardkeeper.run_name(c.job_name, x.holder_fire))
+                       as reason
+              from (select array_agg(c.job_name) as jobs, array_agg(n.id) as runs, array_agg(c.fire_time) as fires
+                      from unnest(v_ords, v_runs) n (ord, id) join unnest(p_all) c on c.ord = n.ord
+                      where c.held is null and c.overlap <> 'allow') k
+             cross join lateral shardkeeper.compete_for_live(k.jobs, k.runs, k.fires) x
+              join unnest(v_ords, v_runs) n (ord, id) on n.id = x.run_id
+              join unnest(p_all) c on c.ord = n.ord
+             where k.jobs is not null) l;
+    if v_skipped is not null then
+        update shardkeeper.job_run r
+           set status = 'SKIPPED', reason = k.reason, open_items = 0, started_at = null, finished_at = v_now
+          from unnest(v_skipped, v_reasons) k (id, reason), unnest(v_runs, v_fires) n (id, fire_time)
+         where n.id = k.id and r.id = n.id and r.fire_time = n.fire_time;
+    end if;
+    if v_queued is not null then
+        perform shardkeeper.queue_runs(array_agg(n.id), array_agg(n.fire_time), array_agg(n.job_name))
+           from unnest(v_runs, v_fires, v_jobs) n (id, fire_time, job_name) where n.id = any (v_queued);
+    end if;
+
+    insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, status, node_id, incarnation,
+                                       pinned_node, not_before, waiting, claim_no, claimed_at)
+    select n.id, c.fire_time, i.item, 1, c.job_name, case when own.is then 'RUNNING' else 'PENDING' end,
+           case when own.is then p_node end, case when own.is then p_incarnation end, c.nodes[i.item + 1], v_now,
+           w.waits, case when own.is then 1 else 0 end, case when own.is then v_now end
+      from unnest(v_ords, v_runs) n (ord, id)
+      join unnest(p_all) c on c.ord = n.ord
+     cross join lateral (select coalesce(n.id = any (v_queued), false) as waits) w
+     cross join lateral generate_series(0, c.total - 1) i (item)
+     cross join lateral (select not w.waits and i.item = any (c.claim_items) as is) own
+     where c.held is null and (v_skipped is null or n.id <> all (v_skipped));
+
+    if v_queued is not null and p_kind = 'schedule' then
+        perform shardkeeper.stop_older(n.id, c.job_name, c.fire_time)
+           from unnest(v_ords, v_runs) n (ord, id) join unnest(p_all) c on c.ord = n.ord
+          where c.overlap = 'replace' and n.id = any (v_queued);
+    end if;
+
+    return query
+        select c.ord, n.id, case when c.held is not null or k.id is not null then 'skipped'
+                                 when n.id = any (v_queued) then 'queued' else 'created' end,
+               coalesce(c.held, k.reason)
+          from unnest(v_ords, v_runs) n (ord, id)
+          join unnest(p_all) c on c.ord = n.ord
+          left join unnest(v_skipped, v_reasons) k (id, reason) on k.id = n.id;
+end
+$$;
+
+-- Claims of runs that stand already, for requests by item; `claimed` is an array of claimed_attempt by request.
+create function shardkeeper.claim_of_existing(
+    p_incarnation text, p_node text, p_all shardkeeper.creation[], p_ords integer[], p_runs bigint[])
+    returns table (ord integer, claimed jsonb) language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_runs  bigint[];
+    v_fires timestamptz[];
+    v_items integer[];
+begin
+    select array_agg(n.id), array_agg(c.fire_time), array_agg(i.item) into v_runs, v_fires, v_items
+      from unnest(p_ords, p_runs) n (ord, id) join unnest(p_all) c on c.ord = n.ord
+     cross join lateral unnest(c.claim_items) i (item);
+    if v_runs is null then
+        return;
+    end if;
+    return query
+        select n.ord, jsonb_agg(to_jsonb(k) order by k.item)
+          from shardkeeper.claim_rows(p_incarnation, p_node, v_runs, v_fires, v_items,
+                                      array_fill(null::integer, array[cardinality(v_runs)])) k
+          join unnest(p_ords, p_runs) n (ord, id) on n.id = k.run_id
+         group by n.ord;
+end
+$$;
+
+-- The port's create: `p_requests` is an array of {ord, job, fire, jv, iv, total, claim, nodes, make}, one per job.
+-- `own`: items of a run created here that are RUNNING under the caller now, as attempt 1 and claim 1; `claimed`: an
+-- array of claimed_attempt, of a run that stood already.
+create function shardkeeper.create_runs(p_incarnation text, p_window interval, p_requests jsonb)
+    returns table (ord integer, outcome text, run_id bigint, now timestamptz, reason text, own integer[], claimed jsonb)
+    language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_now      timestamptz;
+    v_node     text;
+    v_all      shardkeeper.creation[];
+    v_ords     integer[];
+    v_runs     bigint[];
+    v_outcomes text[];
+    v_reasons  text[];
+    v_claims   integer[];
+    v_of_runs  bigint[];
+    v_standing record;
+begin
+    perform shardkeeper.await_stampings();
+    perform pg_advisory_xact_lock_shared(shardkeeper.creation_lock_key());
+    v_node := shardkeeper.lock_own_lease(p_incarnation, array['active', 'draining']);
+    -- read after all waiting is done: the sweep takes what is older than the window by this very clock
+    v_now := clock_timestamp();
+    if v_node is null then
+        return query select q.ord, 'dead', null::bigint, v_now, null::text, null::integer[], null::jsonb
+                       from jsonb_to_recordset(p_requests) as q (ord integer);
+        return;
+    end if;
+    v_all := shardkeeper.judge_creations(p_requests, p_window, v_node, v_now);
+    select array_agg(i.ord), array_agg(i.run_id), array_agg(i.outcome), array_agg(i.reason),
+           array_agg(i.ord) filter (where i.outcome = 'queued'), array_agg(i.run_id) filter (where i.outcome = 'queued')
+      into v_ords, v_runs, v_outcomes, v_reasons, v_claims, v_of_runs
+      from shardkeeper.insert_runs(v_all, 'schedule', p_incarnation, v_node) i;
+
+    -- what stands already: a statement of its own, for a snapshot taken after the wait for another creator's commit
+    if coalesce(cardinality(v_ords), 0) < cardinality(v_all) then
+        select array_agg(f.ord) as ords, array_agg(f.id) as runs, array_agg(f.outcome) as outcomes,
+               array_agg(f.reason) as reasons, array_agg(f.ord) filter (where f.claims) as claims,
+               array_agg(f.id) filter (where f.claims) as of_runs
+          into v_standing
+          from (select c.ord, r.id, r.reason,
+                       case r.status when 'SKIPPED' then 'skipped' when 'MISSED' then 'old' else 'exists' end as outcome,
+                       -- who owns an item is decided by the version that the run pins
+                       r.status in ('CREATED', 'RUNNING') and r.job_version = c.job_version as claims
+                  from unnest(v_all) c
+                  join shardkeeper.job_run r on r.job_name = c.job_name and r.fire_time = c.fire_time
+                   and r.trigger_kind in ('schedule', 'misfire')
+                 where c.ord <> all (coalesce(v_ords, '{}'))) f;
+        v_ords := v_ords || v_standing.ords;
+        v_runs := v_runs || v_standing.runs;
+        v_outcomes := v_outcomes || v_standing.outcomes;
+        v_reasons := v_reasons || v_standing.reasons;
+        v_claims := v_claims || v_standing.claims;
+        v_of_runs := v_of_runs || v_standing.of_runs;
+    end if;
+
+    return query
+        select c.ord,
+               case coalesce(d.outcome, c.outcome) when 'queued' then 'created' when 'made' then 'absent'
+                    else coalesce(d.outcome, c.outcome) end,
+               d.run_id, v_now, d.reason, case when d.outcome = 'created' then c.claim_items end, k.claimed
+          from unnest(v_all) c
+          left join unnest(v_ords, v_outcomes, v_runs, v_reasons) d (ord, outcome, run_id, reason) on d.ord = c.ord
+          left join shardkeeper.claim_of_existing(p_incarnation, v_node, v_all, v_claims, v_of_runs) k on k.ord = c.ord;
+end
+$$;

@@ -1,0 +1,175 @@
+-- Outcomes and progress of attempts, under the claim that holds them and no other (docs/architecture.md, rules 5, 6).
+
+create type shardkeeper.outcome as (
+    ord            integer,
+    run_id         bigint,
+    fire_time      timestamptz,
+    item           integer,
+    attempt        integer,
+    claim_no       integer,
+    status         text,
+    phase          text,
+    started_at     timestamptz,
+    finished_at    timestamptz,
+    initialize_ms  double precision,
+    calculate_ms   double precision,
+    validate_ms    double precision,
+    result         jsonb,
+    calculated     jsonb,
+    refused_values jsonb,
+    error_type     text,
+    error_message  text,
+    traceback      text,
+    log            text,
+    code_version   text,
+    retry_after_s  double precision,
+    delay_s        double precision
+);
+
+-- The port's record: `p_outcomes` is an array of shardkeeper.outcome; `calculated` is [[key, value, weight], ...].
+create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
+    returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
+    language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_now     timestamptz := clock_timestamp();
+    v_in      shardkeeper.outcome[];
+    v_from    timestamptz;
+    v_to      timestamptz;
+    v_done    integer[];
+    v_retried integer[];
+    v_runs    bigint[];
+    v_fires   timestamptz[];
+    v_closed  bigint[];
+    v_as      text[];
+begin
+    -- of two outcomes for one attempt in a batch the first counts
+    select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt), min(o.fire_time), max(o.fire_time)
+      into v_in, v_from, v_to
+      from (select distinct on (i.run_id, i.item, i.attempt) i.*
+              from jsonb_populate_recordset(null::shardkeeper.outcome, p_outcomes) i
+             order by i.run_id, i.item, i.attempt, i.ord) o;
+    perform shardkeeper.lock_runs(array_agg(distinct o.run_id), array_agg(distinct o.fire_time)) from unnest(v_in) o;
+
+    with mine as materialized (
+        select o.ord, s.run_id, s.fire_time, s.item, s.attempt,
+               case when o.status = 'PENDING' and r.stop_requested then 'STOPPED' else o.status end as status,
+               o.status in ('FAILED', 'TIMED_OUT') and o.retry_after_s is not null and not r.stop_requested
+                   and s.tries + 1 < coalesce(v.max_attempts, 1) as again
+          from unnest(v_in) o
+          join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
+                                      and s.item = o.item and s.attempt = o.attempt
+          join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
+          left join shardkeeper.job_version v on v.version = r.job_version
+         where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
+           and s.status = 'RUNNING' and s.incarnation = p_incarnation and s.claim_no = o.claim_no
+         order by s.run_id, s.item, s.attempt for update of s),
+    ended as (
+        update shardkeeper.shard_run s
+           set status = m.status, phase = coalesce(o.phase, s.phase), started_at = coalesce(o.started_at, s.started_at),
+               finished_at = coalesce(o.finished_at, v_now), initialize_ms = o.initialize_ms,
+               calculate_ms = o.calculate_ms, validate_ms = o.validate_ms, result = o.result,
+               refused_values = o.refused_values, error_type = o.error_type, error_message = o.error_message,
+               traceback = o.traceback, log = o.log, code_version = coalesce(o.code_version, s.code_version),
+               checkpoint = case when m.status <> 'COMPLETED' then s.checkpoint end
+          from mine m join unnest(v_in) o on o.ord = m.ord
+         where m.status <> 'PENDING' and s.fire_time between v_from and v_to
+           and s.run_id = m.run_id and s.fire_time = m.fire_time and s.item = m.item and s.attempt = m.attempt),
+    -- the incarnation and claim_no stay, so that a repetition is known as one
+    given_back as (
+        update shardkeeper.shard_run s
+           set status = 'PENDING', node_id = null, claimed_at = null, error_type = o.error_type,
+               error_message = o.error_message, log = o.log,
+               not_before = v_now + make_interval(secs => greatest(o.delay_s, 0))
+          from mine m join unnest(v_in) o on o.ord = m.ord
+         where m.status = 'PENDING' and s.fire_time between v_from and v_to
+           and s.run_id = m.run_id and s.fire_time = m.fire_time and s.item = m.item and s.attempt = m.attempt)
+    select array_agg(m.ord), array_agg(m.ord) filter (where m.again),
+           array_agg(m.run_id) filter (where m.status <> 'PENDING' and not m.again),
+           array_agg(m.fire_time) filter (where m.status <> 'PENDING' and not m.again)
+      into v_done, v_retried, v_runs, v_fires
+      from mine m;
+    v_done := coalesce(v_done, '{}');
+
+    if v_retried is not null then
+        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, tries,
+                                           takeovers, checkpoint)
+        select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node,
+               v_now + make_interval(secs => greatest(o.retry_after_s, 0)), s.tries + 1, s.takeovers, s.checkpoint
+          from unnest(v_in) o join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
+                                                          and s.item = o.item and s.attempt = o.attempt
+         where o.ord = any (v_retried) and s.fire_time between v_from and v_to;
+    end if;
+    insert into shardkeeper.calculate_value (run_id, fire_time, item, key, value, weight)
+    select o.run_id, o.fire_time, o.item, e.value ->> 0, e.value -> 1, (e.value ->> 2)::double precision
+      from unnest(v_in) o cross join lateral jsonb_array_elements(o.calculated) e (value)
+     where o.ord = any (v_done) and o.status = 'COMPLETED' and o.calculated is not null;
+    if v_runs is not null then
+        select array_agg(c.run_id), array_agg(c.status) into v_closed, v_as
+          from shardkeeper.settle_items(v_runs, v_fires) c;
+    end if;
+
+    return query
+        select i.ord,
+               case when i.ord = any (v_done) then 'recorded'
+                    when s.status not in ('RUNNING', 'LOST') and s.incarnation = p_incarnation
+                         and s.claim_no = i.claim_no then 'repeated'
+                    else 'superseded' end,
+               -- told once of each run, by the last outcome that counted
+               case when i.ord = max(i.ord) filter (where i.ord = any (v_done)) over (partition by i.run_id)
+                    then c.status
+                    when i.ord = any (v_done) then null
+                    when s.status not in ('RUNNING', 'LOST') and s.incarnation = p_incarnation
+                         and s.claim_no = i.claim_no and r.status not in ('CREATED', 'RUNNING') then r.status end,
+               coalesce(i.ord = any (v_retried), false),
+               case when i.ord = any (v_done) then null
+                    when s.run_id is null then 'the run is no longer kept'
+                    when s.incarnation is distinct from p_incarnation or s.claim_no <> i.claim_no
+                         or s.status in ('RUNNING', 'LOST')
+                    then format('the attempt is %s, claim %s of %s', s.status, s.claim_no,
+                                coalesce(s.incarnation, 'nobody')) end
+          from jsonb_to_recordset(p_outcomes) i (ord integer, run_id bigint, fire_time timestamptz, item integer,
+                                                 attempt integer, claim_no integer)
+          left join shardkeeper.shard_run s on s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item
+                                           and s.attempt = i.attempt and not i.ord = any (v_done)
+                                           and s.fire_time between v_from and v_to
+          left join shardkeeper.job_run r on r.id = s.run_id and r.fire_time = s.fire_time
+                                         and r.fire_time between v_from and v_to
+          left join unnest(v_closed, v_as) c (run_id, status) on c.run_id = i.run_id;
+end
+$$;
+
+-- The port's progress: what running attempts say of themselves; null leaves a column as it is.
+create function shardkeeper.note_progress(p_incarnation text, p_reports jsonb) returns integer
+    language plpgsql as $$
+declare
+    v_from  timestamptz;
+    v_to    timestamptz;
+    v_count integer;
+begin
+    select min(i.fire_time), max(i.fire_time) into v_from, v_to
+      from jsonb_to_recordset(p_reports) i (fire_time timestamptz);
+    with reports as materialized (
+        select distinct on (i.run_id, i.item, i.attempt) i.*
+          from jsonb_to_recordset(p_reports) i (ord integer, run_id bigint, fire_time timestamptz, item integer,
+                   attempt integer, claim_no integer, phase text, started_at timestamptz, fraction double precision,
+                   message text, checkpoint jsonb, code_version text)
+         order by i.run_id, i.item, i.attempt, i.ord desc),
+    held as materialized (
+        select i.* from reports i
+          join shardkeeper.shard_run s on s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item
+                                      and s.attempt = i.attempt
+         where s.fire_time between v_from and v_to
+           and s.status = 'RUNNING' and s.incarnation = p_incarnation and s.claim_no = i.claim_no
+         order by s.run_id, s.item, s.attempt for update of s)
+    update shardkeeper.shard_run s
+       set phase = coalesce(i.phase, s.phase), started_at = coalesce(i.started_at, s.started_at),
+           progress = coalesce(i.fraction, s.progress), progress_message = coalesce(i.message, s.progress_message),
+           checkpoint = coalesce(i.checkpoint, s.checkpoint), code_version = coalesce(i.code_version, s.code_version)
+      from held i
+     where s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item and s.attempt = i.attempt
+       and s.fire_time between v_from and v_to;
+    get diagnostics v_count = row_count;
+    return v_count;
+end
+$$;
