@@ -16,7 +16,7 @@ from shardkeeper.domain.sharding import owners
 from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import Member
 
-SIZES = ((3, 1), (3, 3), (3, 7), (3, 30), (5, 5), (5, 10), (5, 100), (10, 10), (10, 100), (10, 1000))
+SIZES = ((3, 1), (3, 3), (3, 7), (3, 30), (5, 5), (5, 10), (5, 100), (6, 5), (10, 10), (10, 100), (10, 1000))
 LARGE_SIZES = ((20, 50), (50, 2000), (100, 10_000))
 WEIGHTS = {"equal": (1.0,), "1, 2, 4": (1.0, 2.0, 4.0)}
 PAIRS_PER_ROW = 300_000

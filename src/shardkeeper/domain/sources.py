@@ -11,8 +11,8 @@ from shardkeeper.domain.specs import SourceData
 def deal(sources: Iterable[SourceData], total: int) -> tuple[tuple[SourceData, ...], ...]:
     """The enabled sources of each of ``total`` items, by key within an item; items may go without any.
 
-    Heaviest first, each to the item with the least weight so far, among these to the one with fewest sources, then
-    to the lowest item ("longest processing time first"; Graham, 1969). So:
+    Heaviest first (among equals by key), each to the item with the least weight so far, among these to the lowest
+    ("longest processing time first"; Graham, 1969). So:
 
     * no two items differ by more than the weight of the heaviest source;
     * no item has more than the mean plus the heaviest weight times (1 - 1/total), nor more than 4/3 of what the
@@ -22,10 +22,10 @@ def deal(sources: Iterable[SourceData], total: int) -> tuple[tuple[SourceData, .
     """
     enabled = [source for source in sources if source.enabled]
     hands: list[list[SourceData]] = [[] for _ in range(total)]
-    lightest: list[tuple[float, int, int]] = [(0.0, 0, item) for item in range(total)]
+    lightest = [(0.0, item) for item in range(total)]
     heapify(lightest)
     for source in sorted(enabled, key=lambda one: (-one.weight, one.key)):
-        weight, count, item = lightest[0]
+        weight, item = lightest[0]
         hands[item].append(source)
-        heapreplace(lightest, (weight + source.weight, count + 1, item))
+        heapreplace(lightest, (weight + source.weight, item))
     return tuple(tuple(sorted(hand, key=lambda one: one.key)) for hand in hands)
