@@ -347,9 +347,11 @@ class RealWorld(World):
 
     def close(self) -> None:
         for seat in self.seats:
-            self.relay(seat).mend()
+            if seat.relay is not None:
+                seat.relay.mend()
             seat.coordinator.stop()
-            self.relay(seat).close()
+            if seat.relay is not None:
+                seat.relay.close()
         self.admin.stop()
         self.admin.close()
 
