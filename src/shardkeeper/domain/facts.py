@@ -136,3 +136,40 @@ class Draining:
 @dataclass(frozen=True, slots=True)
 class NodeLeft:
     given_back: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorSeen:
+    """The link with ZooKeeper changed, or something unreadable lies there."""
+
+    session: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPublished:
+    epoch: int
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRefused:
+    """Somebody else leads, or the link broke: the next snapshot tells."""
+
+    epoch: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DutyDone:
+    """One round of a duty: what it did, in words."""
+
+    duty: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerChanged:
+    listening: bool
+    problem: str | None

@@ -1,0 +1,149 @@
+"""The node's side of the coordinator: what it says of itself, which views it publishes, and which it goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from shardkeeper.domain.facts import CoordinatorSeen, ViewPublished, ViewRefused
+from shardkeeper.domain.leadership import Facts, Publish, SeenNode, Wait, decide
+from shardkeeper.domain.planner.events import Event, ViewSeen
+from shardkeeper.domain.view import View
+from shardkeeper.node.board import Board
+from shardkeeper.ports.clock import Clock
+from shardkeeper.ports.coordinator import Coordinator, Load, NodeInfo, NodeState, Published, Snapshot
+
+Fatal = Callable[[str], None]
+
+
+class Coordination:
+    """Turns snapshots into views for the planner, and publishes when this node leads.
+
+    ``later`` asks for ``reconsider`` after so many seconds; ``fatal`` is told when trying again cannot help.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        info: NodeInfo,
+        clock: Clock,
+        board: Board,
+        new_lineage: Callable[[], str],
+        later: Callable[[float], None],
+        fatal: Fatal,
+    ) -> None:
+        self._coordinator = coordinator
+        self._info = info
+        self._clock = clock
+        self._board = board
+        self._new_lineage = new_lineage
+        self._later = later
+        self._fatal = fatal
+        self._entered = False
+        self._snapshot: Snapshot | None = None
+        self._going_by: View | None = None
+        self._published: View | None = None
+        self._publishing = False
+        self._no_view_since: float | None = None
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What was seen last."""
+        return self._snapshot
+
+    def enter(self, incarnation: str) -> None:
+        """This incarnation holds a lease: take part under it."""
+        self._published = None
+        self._say(replace(self._info, incarnation=incarnation, state=NodeState.ACTIVE))
+
+    def draining(self, draining: bool) -> None:
+        """Be left out of the next view, or be in it again."""
+        self._say(replace(self._info, state=NodeState.DRAINING if draining else NodeState.ACTIVE))
+
+    def fit(self, fit: bool) -> None:
+        """Say whether workers can be kept alive."""
+        if self._info.state is not NodeState.DRAINING:
+            self._say(replace(self._info, state=NodeState.ACTIVE if fit else NodeState.UNFIT))
+
+    def load(self, load: Load) -> None:
+        """Say how full the workers are."""
+        self._say(replace(self._info, load=load))
+
+    def seen(self, snapshot: Snapshot) -> list[Event]:
+        """One more reading of the coordinator."""
+        before, self._snapshot = self._snapshot, snapshot
+        if snapshot.fatal is not None:
+            self._fatal(snapshot.fatal)
+            return []
+        if before is None or (before.session, before.problems) != (snapshot.session, snapshot.problems):
+            self._board.tell(CoordinatorSeen(snapshot.session, snapshot.problems))
+        self._watch_for_view(snapshot)
+        self.reconsider()
+        return self._go_by(snapshot.view)
+
+    def published(self, answer: Published) -> list[Event]:
+        """What became of a view that this node wanted published."""
+        self._publishing = False
+        if answer.ok:
+            self._published = answer.view
+            self._board.tell(ViewPublished(answer.view.epoch, tuple(m.node_id for m in answer.view.members)))
+            return self._go_by(answer.view)
+        self._board.tell(ViewRefused(answer.view.epoch, answer.reason or "", answer.detail))
+        return []
+
+    def reconsider(self) -> None:
+        """Publish a view if it is this node's turn."""
+        snapshot = self._snapshot
+        if snapshot is None or self._publishing or not self._entered:
+            return
+        decision = decide(self._facts(snapshot), self._new_lineage(), self._clock.now())
+        if isinstance(decision, Publish):
+            self._publishing = True
+            self._coordinator.publish(decision.view, snapshot.view_version)
+        elif isinstance(decision, Wait) and decision.for_s is not None:
+            self._later(decision.for_s)
+
+    def _say(self, info: NodeInfo) -> None:
+        if self._entered and info == self._info:
+            return
+        self._info = info
+        self._entered = True
+        self._coordinator.update(info)
+
+    def _go_by(self, view: View | None) -> list[Event]:
+        if view is None or view == self._going_by:
+            return []
+        self._going_by = view
+        if self._entered:
+            self._say(replace(self._info, applied_epoch=view.epoch))
+        return [ViewSeen(view)]
+
+    def _watch_for_view(self, snapshot: Snapshot) -> None:
+        if snapshot.view is not None or not snapshot.connected:
+            self._no_view_since = None
+        elif self._no_view_since is None:
+            self._no_view_since = self._clock.monotonic()
+
+    def _facts(self, snapshot: Snapshot) -> Facts:
+        since = self._no_view_since
+        return Facts(
+            leading=snapshot.leading,
+            incarnation=self._info.incarnation,
+            has_published=self._published is not None,
+            nodes=tuple(_seen(node) for node in snapshot.nodes),
+            stored=snapshot.view,
+            last_seen=self._going_by,
+            without_view_s=0.0 if since is None else self._clock.monotonic() - since,
+            session_timeout_s=snapshot.session_timeout_s or 0.0,
+        )
+
+
+def _seen(node: NodeInfo) -> SeenNode:
+    return SeenNode(
+        node.node_id,
+        node.incarnation,
+        node.weight,
+        node.labels,
+        takes_work=node.state is NodeState.ACTIVE,
+        applied_epoch=node.applied_epoch,
+    )

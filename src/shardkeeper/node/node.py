@@ -1,0 +1,124 @@
+"""A node: events from everywhere, one at a time, through the planner to the effects.
+
+``handle`` is called by one thread only (the loop; or the simulation). Everything else talks to a node by posting
+events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shardkeeper.domain.facts import ListenerChanged
+from shardkeeper.domain.planner.actions import ReadSpecs
+from shardkeeper.domain.planner.events import (
+    AttemptOver,
+    CapacityChanged,
+    Event,
+    Hinted,
+    Moment,
+    StoreAway,
+)
+from shardkeeper.domain.planner.planner import Planner
+from shardkeeper.node.board import Board
+from shardkeeper.node.coordination import Coordination
+from shardkeeper.node.duties import DutyDue, DutyRoster
+from shardkeeper.node.effects import Effects
+from shardkeeper.node.orders import capacity_event, event_of
+from shardkeeper.ports.clock import Clock
+from shardkeeper.ports.coordinator import Published, Snapshot
+from shardkeeper.ports.specs import Hint, ListenerState
+from shardkeeper.ports.workers import WorkerEvent, WorkersChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Reconsider:
+    """Think about publishing a view again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollSpecs:
+    """The slow poll: what no hint told."""
+
+
+Letter = Event | Snapshot | Published | Hint | ListenerState | WorkerEvent | DutyDue | Reconsider | PollSpecs
+"""Whatever may lie in a node's mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a node is made of; ``capacity`` tells how many attempts the workers can run at once."""
+
+    planner: Planner
+    effects: Effects
+    coordination: Coordination
+    duties: DutyRoster
+    board: Board
+    clock: Clock
+    capacity: Callable[[], int]
+
+
+class Node:
+    """``later`` puts a letter on the agenda after so many seconds."""
+
+    POLL_S = 15.0
+    """Between two slow polls: LISTEN/NOTIFY is only ever a hint."""
+
+    def __init__(self, parts: Parts, later: Callable[[float, Letter], None]) -> None:
+        self._parts = parts
+        self._later = later
+
+    def handle(self, letter: Letter) -> None:
+        """Do what one letter asks for."""
+        match letter:
+            case Snapshot():
+                self._plan(self._parts.coordination.seen(letter))
+            case Published():
+                self._plan(self._parts.coordination.published(letter))
+            case Reconsider():
+                self._parts.coordination.reconsider()
+            case DutyDue():
+                self._parts.duties.due(letter)
+            case PollSpecs():
+                self._parts.effects.perform(ReadSpecs())
+                self._later(self.POLL_S, letter)
+            case Hint():
+                self._hint(letter)
+            case ListenerState():
+                self._listener(letter)
+            case WorkersChanged():
+                self._parts.coordination.fit(letter.problem is None)
+                self._plan([capacity_event(letter, self._parts.capacity())])
+            case StoreAway() | CapacityChanged():
+                self._plan([letter])
+            case _:
+                self._other(letter)
+
+    def _other(self, letter: Letter) -> None:
+        if isinstance(letter, WorkerEvent):
+            event = event_of(letter)
+            if isinstance(event, AttemptOver):
+                self._parts.effects.ended(event.outcome.key)
+            self._plan([event] if event is not None else [])
+        else:
+            self._plan([letter])  # type: ignore[list-item]  # what is left are the planner's own events
+
+    def _plan(self, events: list[Event]) -> None:
+        parts = self._parts
+        for event in events:
+            moment = Moment(parts.clock.now(), parts.clock.monotonic())
+            for action in parts.planner.handle(event, moment):
+                parts.effects.perform(action)
+
+    def _hint(self, hint: Hint) -> None:
+        if hint.kind == "specs":
+            self._parts.effects.perform(ReadSpecs())
+        else:
+            self._plan([Hinted(orders=hint.kind == "orders", work=hint.kind == "work")])
+
+    def _listener(self, state: ListenerState) -> None:
+        """Whatever was committed before the listening began was announced to nobody: read it."""
+        self._parts.board.tell(ListenerChanged(state.listening, state.problem))
+        if state.listening:
+            self._parts.effects.perform(ReadSpecs())
+            self._plan([Hinted(orders=True, work=True)])

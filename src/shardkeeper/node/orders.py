@@ -1,0 +1,135 @@
+"""Between the planner's words and the workers': a launch becomes an order, and an ending becomes what the planner is
+told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shardkeeper.domain.naming import run_name
+from shardkeeper.domain.outcomes import Outcome, Progress, ValueRow
+from shardkeeper.domain.planner.actions import Launch
+from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged, Event
+from shardkeeper.domain.runs import AttemptStatus, Phase
+from shardkeeper.domain.specs import SourceData
+from shardkeeper.ports.workers import (
+    AttemptCheckpointed,
+    AttemptEnded,
+    AttemptOrder,
+    AttemptProgressed,
+    AttemptReturned,
+    AttemptStarted,
+    EndedValue,
+    Ending,
+    EndingStatus,
+    EntrypointChecked,
+    WorkerEvent,
+    WorkersChanged,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLimits:
+    """Settings that hold for every attempt, in bytes."""
+
+    memory_bytes: int | None = None
+    result_bytes: int = 1_048_576
+
+
+def order_of(launch: Launch, node_id: str, limits: OrderLimits) -> AttemptOrder:
+    """What the workers are asked to run: exactly the pinned versions, parameters merged (impl, job, run: later wins)."""
+    spec = launch.job.spec
+    return AttemptOrder(
+        key=launch.claimed.key,
+        claim_no=launch.claimed.claim_no,
+        kind=launch.impl.impl.kind.value,
+        entrypoint=launch.impl.impl.entrypoint,
+        isolation=launch.impl.impl.isolation.value,
+        context=_context(launch, node_id),
+        timeout_s=None if spec.timeout is None else spec.timeout.total_seconds(),
+        phase_timeouts_s={phase: limit.total_seconds() for phase, limit in spec.phase_timeouts.items()},
+        memory_limit_bytes=limits.memory_bytes,
+        result_limit_bytes=limits.result_bytes,
+    )
+
+
+def _context(launch: Launch, node_id: str) -> Mapping[str, Any]:
+    key, run, spec = launch.claimed.key, launch.claimed.run, launch.job.spec
+    return {
+        "job_name": run.job_name,
+        "run_id": key.run_id,
+        "run_name": run_name(run.job_name, key.fire_time),
+        "fire_time": key.fire_time.isoformat(),
+        "item": key.item,
+        "sharding_total_count": run.sharding_total_count,
+        "item_parameter": spec.sharding_item_parameters.get(str(key.item)),
+        "parameters": {**launch.impl.impl.parameters, **spec.parameters, **run.parameters},
+        "sources": [_source(source) for source in launch.sources],
+        "attempt": key.attempt,
+        "node_id": node_id,
+        "checkpoint": dict(launch.claimed.checkpoint or {}),
+    }
+
+
+def _source(source: SourceData) -> dict[str, Any]:
+    return {
+        "key": source.key,
+        "weight": source.weight,
+        "location": source.location,
+        "parameters": dict(source.parameters),
+    }
+
+
+def event_of(told: WorkerEvent) -> Event | None:
+    """What the planner is told of a worker's event; None where it does not concern it."""
+    match told:
+        case AttemptStarted(key, claim_no, at, code_version):
+            return AttemptBegan(
+                Progress(key, claim_no, Phase.INITIALIZE, started_at=at, code_version=code_version)
+            )
+        case AttemptProgressed(key, claim_no, phase, fraction, message):
+            return AttemptBegan(Progress(key, claim_no, phase, fraction=fraction, message=message))
+        case AttemptCheckpointed(key, claim_no, checkpoint):
+            return AttemptBegan(Progress(key, claim_no, checkpoint=checkpoint))
+        case AttemptEnded(key, claim_no, ending):
+            declined = ending.error_message or "it cannot be run here" if ending.decline else None
+            return AttemptOver(_outcome(told, ending), declined=declined)
+        case AttemptReturned(key, claim_no):
+            return AttemptOver(Outcome(key, claim_no, AttemptStatus.PENDING), returned=True)
+        case WorkersChanged() | EntrypointChecked():
+            return None
+
+
+def capacity_event(changed: WorkersChanged, capacity: int) -> CapacityChanged:
+    """Workers that cannot be kept alive make the node unfit: it claims nothing, and says so."""
+    return CapacityChanged(capacity, fit=changed.problem is None)
+
+
+def _outcome(ended: AttemptEnded, ending: Ending) -> Outcome:
+    later = ending.status is EndingStatus.RETRY_LATER
+    return Outcome(
+        key=ended.key,
+        claim_no=ended.claim_no,
+        status=AttemptStatus.PENDING if later else AttemptStatus(ending.status),
+        phase=ending.phase,
+        started_at=ending.started_at,
+        finished_at=ending.finished_at,
+        initialize_ms=ending.initialize_ms,
+        calculate_ms=ending.calculate_ms,
+        validate_ms=ending.validate_ms,
+        result=ending.result,
+        values=_values(ending.values),
+        refused_values=_values(ending.refused_values),
+        error_type=ending.error_type,
+        error_message=ending.error_message,
+        traceback=ending.traceback,
+        log=ending.log,
+        code_version=ending.code_version,
+        delay_s=ending.delay_s,
+    )
+
+
+def _values(values: tuple[EndedValue, ...]) -> tuple[ValueRow, ...]:
+    return tuple(ValueRow(value.key, value.value, value.weight) for value in values)

@@ -1,0 +1,1 @@
+"""What each lane does with the actions it gathered: one port each, no decisions."""

@@ -1,0 +1,85 @@
+"""Reading specs: rows become versions here, and what cannot become one is marked or declined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shardkeeper.domain.errors import StoreUnavailable
+from shardkeeper.domain.planner.actions import Decline, ReadPinned, ReadSpecs
+from shardkeeper.domain.planner.events import Event, PinnedRead, SpecsRead, StoreAway
+from shardkeeper.node.histories import HistoryReader, Reading
+from shardkeeper.ports.specs import Declined, SpecRows, SpecStore
+
+SpecAction = ReadSpecs | ReadPinned | Decline
+AGAIN_S = 0.5
+
+
+class SpecsWork:
+    """Keeps the token of the last reading of changes; the first reading is of everything."""
+
+    most = 1000
+
+    def __init__(self, store: SpecStore, reader: HistoryReader, node_id: str) -> None:
+        self._store = store
+        self._reader = reader
+        self._node_id = node_id
+        self._token: str | None = None
+
+    def run(self, actions: Sequence[SpecAction]) -> list[Event]:
+        """See Work. All readings asked for become one: what changed since the last."""
+        events: list[Event] = []
+        declined = [one for one in actions if isinstance(one, Decline)]
+        if declined:
+            self._store.decline([Declined(one.job_name, self._node_id, one.reason) for one in declined])
+        pinned = [one for one in actions if isinstance(one, ReadPinned)]
+        if pinned:
+            events.append(self._pinned(pinned))
+        if any(isinstance(one, ReadSpecs) for one in actions):
+            events += self._changes()
+        names = dict.fromkeys(name for one in actions if isinstance(one, ReadSpecs) for name in one.jobs)
+        if names:
+            events.append(self._read(self._store.named(tuple(names), ()), whole=False))
+        return events
+
+    def failed(
+        self, actions: Sequence[SpecAction], error: StoreUnavailable
+    ) -> tuple[list[Event], float | None]:
+        """Tried again: a node that missed a change would go on with the old spec."""
+        return [StoreAway(str(error))], AGAIN_S
+
+    def _changes(self) -> list[Event]:
+        whole = self._token is None
+        rows = self._store.load() if self._token is None else self._store.changes(self._token)
+        event = self._read(rows, whole)
+        self._token = rows.token
+        return [event] if whole or event.jobs or event.impls else []
+
+    def _read(self, rows: SpecRows, whole: bool) -> SpecsRead:
+        """Versions found invalid are marked, and their names read again: the last valid version stays in force."""
+        reading = self._reader.read(rows)
+        jobs, impls = dict(reading.jobs), dict(reading.impls)
+        while reading.invalid:
+            self._store.mark_invalid(reading.invalid)
+            again = self._store.named(
+                tuple(mark.name for mark in reading.invalid if not mark.of_impl),
+                tuple(mark.name for mark in reading.invalid if mark.of_impl),
+            )
+            self._decline(reading)
+            reading = self._reader.read(again)
+            jobs.update(reading.jobs)
+            impls.update(reading.impls)
+        self._decline(reading)
+        return SpecsRead(jobs, impls, whole)
+
+    def _decline(self, reading: Reading) -> None:
+        if reading.unknown:
+            self._store.decline(
+                [Declined(name, self._node_id, reason) for name, reason in reading.unknown.items()]
+            )
+
+    def _pinned(self, asked: Sequence[ReadPinned]) -> PinnedRead:
+        job_versions = tuple(dict.fromkeys(v for one in asked for v in one.job_versions))
+        impl_versions = tuple(dict.fromkeys(v for one in asked for v in one.impl_versions))
+        return self._reader.read_pinned(
+            self._store.pinned(job_versions, impl_versions), job_versions, impl_versions
+        )

@@ -1,0 +1,117 @@
+"""The sweep: accounting for fires that are too old to be created on time (rule 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, account_for
+from shardkeeper.domain.errors import StoreUnavailable
+from shardkeeper.domain.facts import DutyDone
+from shardkeeper.domain.planner.events import Event, StoreAway
+from shardkeeper.node.duties import Round
+from shardkeeper.node.histories import HistoryReader
+from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweepStore
+from shardkeeper.ports.specs import SpecRows
+
+STEP_ASIDE_S = 60.0
+"""How long a node that does not understand some spec leaves the sweep to others."""
+
+
+class SweepWork:
+    """``nodes_of``: the eligible nodes of an each_node job, None for others. ``tell``: facts for log and metrics."""
+
+    most = 100
+
+    def __init__(
+        self,
+        store: SweepStore,
+        reader: HistoryReader,
+        nodes_of: NodesOf,
+        monotonic: Callable[[], float],
+        tell: Callable[[object], None],
+        jobs_per_slice: int = 1_000,
+        slices_per_round: int = 200,
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._nodes_of = nodes_of
+        self._monotonic = monotonic
+        self._tell = tell
+        self._jobs_per_slice = jobs_per_slice
+        self._slices_per_round = slices_per_round
+        self._aside_until = 0.0
+
+    def run(self, actions: Sequence[Round]) -> list[Event]:
+        """See Work. Slice after slice, until there is nothing left or the duty is another's."""
+        if self._monotonic() < self._aside_until:
+            return []
+        incarnation = actions[-1].incarnation
+        created = recorded = 0
+        for _ in range(self._slices_per_round):
+            found = self._store.sweep_begin(incarnation, self._jobs_per_slice)
+            if found is None:
+                break
+            decided = self._decide(found)
+            if decided is None:
+                self._aside_until = self._monotonic() + STEP_ASIDE_S
+                break
+            runs, records = decided
+            if self._store.sweep_apply(incarnation, found, runs, records):
+                created += len(runs)
+                recorded += sum(record.count for record in records)
+        if created or recorded:
+            self._tell(
+                DutyDone("sweep", f"{created} misfire runs created, {recorded} fires recorded as not run")
+            )
+        return []
+
+    def failed(self, actions: Sequence[Round], error: StoreUnavailable) -> tuple[list[Event], float | None]:
+        """The next round begins where the cursor stands."""
+        return [StoreAway(str(error))], None
+
+    def _decide(self, found: SweepSlice) -> tuple[list[MisfireRun], list[RangeRecord]] | None:
+        """None: some spec here is for a newer version to judge; leave the slice to a node that can."""
+        reading = self._reader.read(_rows(found))
+        if reading.unknown:
+            return None
+        window = Window(found.window_from, found.window_until, found.now)
+        runs: list[MisfireRun] = []
+        records: list[RangeRecord] = []
+        for job in found.jobs:
+            history = reading.jobs[job.job_name]
+            due, ranges = account_for(
+                job.job_name, history, reading.impls, job.existing, window, self._nodes_of
+            )
+            runs += [_misfire(one) for one in due]
+            records += [_record(one) for one in ranges]
+        return runs, records
+
+
+def _rows(found: SweepSlice) -> SpecRows:
+    return SpecRows(
+        jobs_named=frozenset(job.job_name for job in found.jobs),
+        impls_named=frozenset(row.impl_name for row in found.impls),
+        jobs=tuple(row for job in found.jobs for row in job.versions),
+        impls=found.impls,
+        pauses=tuple(row for job in found.jobs for row in job.pauses),
+        horizon=found.window_from,
+        token="",
+    )
+
+
+def _misfire(run: DueRun) -> MisfireRun:
+    return MisfireRun(
+        run.job_name, run.fire_time, run.job_version, run.impl_version, run.sharding_total_count, run.nodes
+    )
+
+
+def _record(found: FireRange) -> RangeRecord:
+    return RangeRecord(
+        found.job_name,
+        found.job_version,
+        found.status,
+        found.fire_time,
+        found.fire_until,
+        found.count,
+        found.reason,
+    )
