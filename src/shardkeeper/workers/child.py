@@ -1,0 +1,271 @@
+"""A worker process: ``python -m shardkeeper.workers.child CHANNEL CONTROL PAGE LOG MODE``.
+
+The first four are descriptors, the mode is ``own`` or ``shared``.
+
+Orders come over the channel, read by the main thread, which runs them (``own``), or hands them to threads (``shared``).
+Outcomes leave the same way. The control socket is read by a thread of its own, which is asleep unless somebody is to be
+stopped, or the node has died: then it kills this process's group, itself included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from shardkeeper.task import DistributeTask, TaskStopped
+from shardkeeper.workers.attempt import Attempt, Surroundings
+from shardkeeper.workers.capture import Capture, MemoryTail
+from shardkeeper.workers.frames import FrameReader, Message, packed
+from shardkeeper.workers.hygiene import Hygiene
+from shardkeeper.workers.imports import Declined, Imports
+from shardkeeper.workers.kinds import find_task
+from shardkeeper.workers.outcome import outcome_frame, run_attempt
+from shardkeeper.workers.page import Page
+from shardkeeper.workers.strays import become_reaper, descendants, has_children, kill_children
+
+LOST_CHANNEL = 97
+"""Exit code of a worker whose channel to the node was closed or overwritten by a task."""
+ORDER_LIMIT = 1 << 30
+
+
+class Child:
+    """The worker's own side."""
+
+    def __init__(self, channel_fd: int, control_fd: int, page_fd: int, log_fd: int, shared: bool) -> None:
+        self._pid = os.getpid()
+        self._shared = shared
+        self._channel = socket.socket(fileno=_high(channel_fd))
+        self._control = socket.socket(fileno=_high(control_fd))
+        self._channel_stat = _identity(self._channel.fileno())
+        self._page = Page(page_fd)
+        os.close(page_fd)
+        self._capture = Capture(self._page, _high(log_fd))
+        self._reader = FrameReader(ORDER_LIMIT)
+        self._sending = threading.Lock()
+        self._attempts: dict[int, Attempt] = {}
+        self._stopped_early: set[int] = set()
+        self._registry = threading.Lock()
+        self._current: Attempt | None = None
+        self._work: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._threads = self._busy = 0
+
+    def run(self) -> None:
+        """Until told to leave, or the node is gone."""
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        # a worker ends by its node's word alone; a handler, unlike SIG_IGN, is not inherited by what a task executes
+        signal.signal(signal.SIGINT, _ignored)
+        signal.signal(signal.SIGHUP, _ignored)
+        become_reaper()
+        os.register_at_fork(after_in_child=self._forked)
+        self._capture.install()
+        messages = self._messages()
+        hello = next(messages)
+        self._around = Surroundings(
+            self._send,
+            Imports(hello["allowed_modules"]),
+            self._capture,
+            self._page,
+            tuple(hello["script_dirs"]),
+            tuple(hello["secrets"]),
+        )
+        threading.Thread(target=self._watch, name="shardkeeper-watch", daemon=True).start()
+        self._hygiene = Hygiene((0, 1, 2, self._channel.fileno(), self._control.fileno()))
+        self._send(packed({"t": "ready"}))
+        for message in messages:
+            self._handle(message)
+
+    def _messages(self) -> Iterator[Message]:
+        while True:
+            try:
+                data = self._channel.recv(65_536)
+            except OSError:
+                os._exit(LOST_CHANNEL)
+            if not data:
+                self._die()
+            yield from self._reader.feed(data)
+
+    def _handle(self, message: Message) -> None:
+        match message["t"]:
+            case "run" if self._shared:
+                self._hand_over(message)
+            case "run":
+                self._run_alone(message)
+            case "check":
+                self._check(message)
+            case "exit":
+                os._exit(0)
+
+    # attempts
+
+    def _run_alone(self, message: Message) -> None:
+        self._page.clear()
+        attempt = self._register(message)
+        self._current = attempt
+        outcome, body = run_attempt(attempt, self._find)
+        self._current = None
+        with self._registry:
+            del self._attempts[attempt.seq]
+        if has_children():
+            kill_children()
+            if has_children():
+                outcome["retire"] = "children that cannot be killed"
+        outcome["log"] = self._capture.text(self._around.secrets)
+        self._capture.take_streams()
+        spoilt = self._hygiene.spoilt()
+        if spoilt is not None:
+            outcome.setdefault("retire", f"the task has changed: {spoilt}")
+        self._page.enter("")
+        self._send(outcome_frame(outcome, body))
+        if "retire" in outcome:
+            os._exit(0)
+
+    def _hand_over(self, message: Message) -> None:
+        self._register(message)
+        with self._registry:
+            self._busy += 1
+        if self._threads < self._busy:
+            self._threads += 1
+            threading.Thread(
+                target=self._serve, name=f"shardkeeper-task-{self._threads}", daemon=True
+            ).start()
+        self._work.put(message)
+
+    def _serve(self) -> None:
+        while True:
+            message = self._work.get()
+            attempt = self._attempts[message["seq"]]
+            self._capture.begin(MemoryTail())
+            outcome, body = _undisturbed(attempt)
+            outcome["log"] = self._capture.text(self._around.secrets)
+            self._capture.take_streams()
+            with self._registry:
+                del self._attempts[attempt.seq]
+                self._busy -= 1
+            self._send(outcome_frame(outcome, body))
+
+    def _register(self, message: Message) -> Attempt:
+        attempt = Attempt(message, self._around, self._shared)
+        with self._registry:
+            self._attempts[attempt.seq] = attempt
+            early = attempt.seq in self._stopped_early
+            self._stopped_early.discard(attempt.seq)
+        if early:
+            attempt.ask_to_stop()
+        return attempt
+
+    def _find(self, attempt: Attempt) -> tuple[Callable[[], DistributeTask], str | None]:
+        imports = self._around.imports
+        before = imports.count
+        found = find_task(attempt)
+        if imports.count != before:
+            self._hygiene.accept_import()
+        return found
+
+    def _check(self, message: Message) -> None:
+        attempt = Attempt({"context": {}, "result_limit": 0, **message}, self._around, self._shared)
+        problem = None
+        try:
+            self._find(attempt)
+        except Declined as declined:
+            problem = str(declined)
+        self._send(packed({"t": "checked", "seq": message["seq"], "problem": problem}))
+
+    # the node's other wishes
+
+    def _watch(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        reader = FrameReader(65_536)
+        while True:
+            try:
+                data = self._control.recv(4096)
+            except OSError:
+                return
+            if not data:
+                self._die()
+            for message in reader.feed(data):
+                self._stop(message["seq"], message["t"] == "interrupt")
+
+    def _stop(self, seq: int, interrupt: bool) -> None:
+        with self._registry:
+            attempt = self._attempts.get(seq)
+            if attempt is None:
+                self._stopped_early.add(seq)
+                return
+        if interrupt:
+            attempt.interrupt(lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM))
+        else:
+            attempt.ask_to_stop()
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        attempt = self._current
+        if attempt is not None and attempt.interrupted():
+            raise TaskStopped
+
+    def _die(self) -> None:
+        for pid in descendants(self._pid):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(0)
+
+    def _send(self, frame: bytes) -> None:
+        if os.getpid() != self._pid:
+            # a process that the task forked has come back from the task: it has no business here
+            os._exit(0)
+        with self._sending:
+            try:
+                if _identity(self._channel.fileno()) != self._channel_stat:
+                    os._exit(LOST_CHANNEL)
+                self._channel.sendall(frame)
+            except OSError:
+                os._exit(LOST_CHANNEL)
+
+    def _forked(self) -> None:
+        for one in (self._channel, self._control):
+            with contextlib.suppress(OSError):
+                one.close()
+
+
+def _undisturbed(attempt: Attempt) -> tuple[Message, bytes]:
+    """An exception thrown into this thread may arrive late, when the task's code has ended already."""
+    try:
+        return run_attempt(attempt, find_task)
+    except TaskStopped:
+        return {"t": "ended", "seq": attempt.seq, "status": "STOPPED", "error_message": "stopped"}, b""
+
+
+def _ignored(number: int, frame: FrameType | None) -> None:
+    return None
+
+
+def _high(fd: int) -> int:
+    """The same at a number that a careless task is unlikely to close or to be given again."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200)
+    os.close(fd)
+    return high
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    stat = os.fstat(fd)
+    return stat.st_dev, stat.st_ino
+
+
+def main() -> None:
+    """Start as the node asks."""
+    *fds, mode = sys.argv[1:]
+    sys.argv[1:] = []
+    channel, control, page, log = map(int, fds)
+    Child(channel, control, page, log, mode == "shared").run()
+
+
+if __name__ == "__main__":
+    main()
