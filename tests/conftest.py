@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.servers import zookeeper as zookeeper_servers
 _MARKED_BY_FIXTURE: Final = {
     "postgres_pool": pytest.mark.postgres,
     "own_postgres": pytest.mark.postgres,
+    "zookeeper_hosts": pytest.mark.zookeeper,
     "zookeeper_server": pytest.mark.zookeeper,
     "own_zookeeper": pytest.mark.zookeeper,
     "zookeeper_ensemble": pytest.mark.zookeeper,
@@ -84,10 +86,44 @@ def zookeeper_server(servers_folder: Path) -> Iterator[ZooKeeperServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def docker_compose_file(pytestconfig: pytest.Config) -> str:
+    """Tells pytest-docker what to start."""
+    return str(pytestconfig.rootpath / "docker-compose.yml")
+
+
+@pytest.fixture(scope="session")
+def docker_compose_project_name() -> str:
+    """The project that `make demo` uses too: whoever comes second finds it running."""
+    return "shardkeeper"
+
+
+@pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    """The ensemble alone, not the nodes."""
+    return [f"up --detach --wait {' '.join(zookeeper_servers.COMPOSE_SERVICES)}"]
+
+
+@pytest.fixture(scope="session")
+def docker_cleanup() -> list[str]:
+    """Left running for the next session, and for a demo that may be using it."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def zookeeper_hosts(request: pytest.FixtureRequest) -> str:
+    """The session's ZooKeeper: a process, or docker-compose.yml's ensemble where only Docker has one."""
+    if zookeeper_servers.only_docker_has_it():
+        request.getfixturevalue("docker_services")
+        return zookeeper_servers.COMPOSE_HOSTS
+    server: ZooKeeperServer = request.getfixturevalue("zookeeper_server")
+    return server.hosts
+
+
 @pytest.fixture
-def zookeeper(zookeeper_server: ZooKeeperServer) -> ZooKeeperNamespace:
-    """A namespace of the test's own on the session's server."""
-    return ZooKeeperNamespace(zookeeper_server.hosts, f"test-{next(_numbers)}")
+def zookeeper(zookeeper_hosts: str) -> ZooKeeperNamespace:
+    """A namespace of the test's own on the session's ZooKeeper."""
+    return ZooKeeperNamespace(zookeeper_hosts, f"test-{uuid4().hex[:12]}")
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import dataclass
 from typing import Final
 
-from shardkeeper.devservers import ZooKeeperInstallation
+from shardkeeper.devservers import ServerUnavailable, ZooKeeperInstallation
 from shardkeeper.devservers.zookeeper_server import ZooKeeperOptions
 from tests.servers.available import found_or_skip
 
@@ -22,6 +24,24 @@ class ZooKeeperNamespace:
 
     hosts: str
     namespace: str
+
+
+# the ensemble of docker-compose.yml, where this machine has no ZooKeeper of its own but a Docker engine
+COMPOSE_SERVICES: Final = ("zookeeper-1", "zookeeper-2", "zookeeper-3")
+COMPOSE_HOSTS: Final = "127.0.0.1:21811,127.0.0.1:21812,127.0.0.1:21813"
+
+
+def only_docker_has_it() -> bool:
+    """Whether there is no ZooKeeper to start as a process, but a Docker engine that answers."""
+    try:
+        ZooKeeperInstallation.find()
+    except ServerUnavailable:
+        docker = shutil.which("docker")
+        return (
+            docker is not None
+            and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
+        )
+    return False
 
 
 def require_zookeeper() -> None:
