@@ -1,0 +1,112 @@
+"""What a contract test of the stores needs from the world around the store, whichever store it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from shardkeeper.memory.authoring import Author as MemoryAuthor
+from shardkeeper.memory.clock import VirtualClock
+from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.store import MemoryStore
+from shardkeeper.ports.duties import AlertStore, HousekeepingStore, SweepStore
+from shardkeeper.ports.leases import LeaseStore
+from shardkeeper.ports.operator import OperatorStore
+from shardkeeper.ports.runs import RunStore
+from shardkeeper.ports.specs import SpecStore
+
+
+class Author(ABC):
+    """A person who writes specs; each call is a transaction of its own, except within ``transaction()``.
+
+    ``put_...`` inserts, or updates the columns that are given."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]: ...
+
+    @abstractmethod
+    def put_job(self, name: str, **columns: Any) -> None: ...
+
+    @abstractmethod
+    def delete_job(self, name: str) -> None: ...
+
+    @abstractmethod
+    def put_impl(self, name: str, **columns: Any) -> None: ...
+
+    @abstractmethod
+    def put_source(self, impl_spec: str, key: str, **columns: Any) -> None: ...
+
+
+class StoreWorld(ABC):
+    """One store behind all its ports, with its author and its time."""
+
+    author: Author
+    specs: SpecStore
+    runs: RunStore
+    leases: LeaseStore
+    sweep: SweepStore
+    alerts: AlertStore
+    house: HousekeepingStore
+    operator: OperatorStore
+    on_time_window_s = 30.0
+    sweep_lag_s: float
+    """The on-time window and the statement time-out."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The store's clock: later than whatever was done before, earlier than whatever is done afterwards."""
+
+    @abstractmethod
+    def pass_time(self, seconds: float) -> None:
+        """Let the store see so much time go by. (A real one has what it stores moved into the past instead;
+        fire times of runs stay.)"""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class _AuthorInMemory(Author):
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._author = MemoryAuthor(database)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._author.transaction()
+
+    def put_job(self, name: str, **columns: Any) -> None:
+        self._author.put_job(name, **columns)
+
+    def delete_job(self, name: str) -> None:
+        self._author.delete_job(name)
+
+    def put_impl(self, name: str, **columns: Any) -> None:
+        self._author.put_impl(name, **columns)
+
+    def put_source(self, impl_spec: str, key: str, **columns: Any) -> None:
+        self._author.put_source(impl_spec, key, **columns)
+
+
+class MemoryWorld(StoreWorld):
+    """The twin, on a clock that tests turn."""
+
+    def __init__(self) -> None:
+        self._clock = VirtualClock()
+        self._database = MemoryDatabase(self._clock, on_time_window_s=self.on_time_window_s)
+        store = MemoryStore(self._database)
+        self.author = _AuthorInMemory(self._database)
+        self.specs = self.runs = self.leases = self.sweep = store
+        self.alerts = self.house = self.operator = store
+        self.sweep_lag_s = self._database.sweep_lag.total_seconds()
+
+    def now(self) -> datetime:
+        self._clock.advance(0.001)
+        now = self._clock.now()
+        self._clock.advance(0.001)
+        return now
+
+    def pass_time(self, seconds: float) -> None:
+        self._clock.advance(seconds)
+
+    def close(self) -> None:
+        pass
