@@ -77,3 +77,19 @@ class OrderRefused(Refused):
 
 class JournalFull(ShardkeeperError):
     """The journal of outcomes is full: free some disk, or bring PostgreSQL back so that it can be emptied."""
+
+
+class SchemaMismatch(ShardkeeperError):
+    """The database's schema does not fit this version."""
+
+
+class SchemaMissing(SchemaMismatch):
+    """The database has no schema of Shardkeeper yet: run `shardkeeper db upgrade`."""
+
+
+class SchemaOlder(SchemaMismatch):
+    """The database's schema is older than this version: run `shardkeeper db upgrade`."""
+
+
+class SchemaNewer(SchemaMismatch):
+    """The database's schema is newer than this version: install the version that `shardkeeper db upgrade` was run with."""

@@ -1,0 +1,58 @@
+"""One call for a whole batch, and what happens when one of the batch spoils it.
+
+A value that cannot be stored, or a row that is locked for too long, fails the whole statement. The batch is then split in
+halves, again and again, until the culprit stands alone; all others are stored as if it had not been there. That is safe
+because every call is one transaction and idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import psycopg
+
+from shardkeeper.postgres.connection import StatementTimedOut
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+NOT_STORABLE = ("22", "23", "54")
+"""Classes of SQLSTATE that a value in the request causes: data exception, integrity violation, limit exceeded."""
+
+
+def in_parts(
+    items: Sequence[T], call: Callable[[Sequence[T]], list[A]], refuse: Callable[[T, str], A]
+) -> list[A]:
+    """``call`` with all of ``items``, or in parts where some spoil it; ``refuse`` answers for one that cannot be stored.
+
+    Answers stand in the order of the items. Raises StoreUnavailable when the store does not answer, or when a single
+    item times out by itself: the parts before it are stored then, and the caller repeats the whole.
+    """
+    if not items:
+        return []
+    try:
+        return call(items)
+    except StatementTimedOut:
+        if len(items) == 1:
+            raise
+    except (psycopg.Error, ValueError) as error:
+        reason = not_storable(error)
+        if reason is None:
+            raise
+        if len(items) == 1:
+            return [refuse(items[0], reason)]
+    half = len(items) // 2
+    return in_parts(items[:half], call, refuse) + in_parts(items[half:], call, refuse)
+
+
+def not_storable(error: psycopg.Error | ValueError) -> str | None:
+    """Why a value of the request cannot be stored, in one line; None: the error is of another kind.
+
+    A ValueError comes from the conversion to JSON: NaN, infinity, more digits than Python converts.
+    """
+    if isinstance(error, ValueError):
+        return str(error)
+    if (error.sqlstate or "")[:2] not in NOT_STORABLE:
+        return None
+    return (error.diag.message_primary or str(error)).splitlines()[0]

@@ -1,0 +1,173 @@
+"""Between the values of the ports and what PostgreSQL's functions take and give. Nothing here talks to a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creation, Pending, RunHead
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording, ValueRow
+from shardkeeper.domain.runs import AttemptKey, RunStatus, TriggerKind
+
+Row = tuple[Any, ...]
+
+
+def as_json(value: Any) -> str:
+    """JSON text without NaN and infinity; raises ValueError for what has none."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"no JSON: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | frozenset | set):
+        return list(value)
+    raise ValueError(f"{type(value).__name__} is no JSON type")
+
+
+def instant(text: str) -> datetime:
+    """An aware instant from ISO 8601 as the functions write it, with +00:00."""
+    return datetime.fromisoformat(text)
+
+
+def request_json(order: int, request: CreateRun) -> dict[str, Any]:
+    """One element of what ``create_runs`` takes."""
+    return {
+        "ord": order,
+        "job": request.job_name,
+        "fire": request.fire_time,
+        "jv": request.job_version,
+        "iv": request.impl_version,
+        "total": request.sharding_total_count,
+        "claim": request.claim_items,
+        "nodes": request.nodes,
+        "make": request.create,
+    }
+
+
+def create_answer(request: CreateRun, row: Row) -> CreateAnswer:
+    """From (outcome, run_id, now, reason, own, claimed)."""
+    outcome, run_id, now, reason, own, claimed = row
+    if own:
+        head = RunHead(
+            request.job_name,
+            TriggerKind.SCHEDULE,
+            request.job_version,
+            request.impl_version,
+            request.sharding_total_count,
+            {},
+        )
+        attempts = tuple(
+            Claimed(AttemptKey(run_id, request.fire_time, item, 1), 1, head, None, 0, 0) for item in own
+        )
+    else:
+        attempts = tuple(_claimed(each) for each in claimed or ())
+    return CreateAnswer(Creation(outcome), run_id, attempts, now, reason)
+
+
+def _claimed(columns: Mapping[str, Any]) -> Claimed:
+    """From a ``claimed_attempt`` as JSON."""
+    key = AttemptKey(columns["run_id"], instant(columns["fire_time"]), columns["item"], columns["attempt"])
+    return claimed((key.run_id, key.fire_time, *(columns[name] for name in _CLAIMED[2:])))
+
+
+_CLAIMED = (
+    "run_id", "fire_time", "item", "attempt", "claim_no", "checkpoint", "tries", "takeovers", "stop_requested",
+    "job_name", "trigger_kind", "job_version", "impl_version", "sharding_total_count", "parameters",
+)  # fmt: skip
+
+
+def claimed(row: Row) -> Claimed:
+    """From the columns of a ``claimed_attempt``."""
+    (run_id, fire_time, item, attempt, claim_no, checkpoint, tries, takeovers, stop_requested,
+     job_name, kind, job_version, impl_version, total, parameters) = row  # fmt: skip
+    return Claimed(
+        AttemptKey(run_id, fire_time, item, attempt),
+        claim_no,
+        RunHead(job_name, TriggerKind(kind), job_version, impl_version, total, parameters),
+        checkpoint,
+        tries,
+        takeovers,
+        stop_requested,
+    )
+
+
+def pending(row: Row) -> Pending:
+    """From the columns of ``pending_attempts``."""
+    (run_id, fire_time, item, attempt, job_name, kind, job_version, impl_version, total, pinned_node,
+     waiting_s, declined_by) = row  # fmt: skip
+    return Pending(
+        AttemptKey(run_id, fire_time, item, attempt),
+        job_name,
+        TriggerKind(kind),
+        job_version,
+        impl_version,
+        total,
+        pinned_node,
+        waiting_s,
+        tuple(declined_by),
+    )
+
+
+def key_columns(keys: Sequence[AttemptKey]) -> tuple[list[int], list[datetime], list[int], list[int]]:
+    """The keys as four arrays."""
+    return (
+        [key.run_id for key in keys],
+        [key.fire_time for key in keys],
+        [key.item for key in keys],
+        [key.attempt for key in keys],
+    )
+
+
+_OUTCOME = (
+    "claim_no", "status", "phase", "started_at", "finished_at", "initialize_ms", "calculate_ms", "validate_ms",
+    "result", "error_type", "error_message", "traceback", "log", "code_version", "retry_after_s", "delay_s",
+)  # fmt: skip
+
+
+def outcome_json(order: int, outcome: Outcome) -> dict[str, Any]:
+    """A ``shardkeeper.outcome`` as JSON; columns that are None are left out."""
+    columns = _key_json(order, outcome.key)
+    columns |= {name: value for name in _OUTCOME if (value := getattr(outcome, name)) is not None}
+    if outcome.values:
+        columns["calculated"] = _values_json(outcome.values)
+    if outcome.refused_values:
+        columns["refused_values"] = _values_json(outcome.refused_values)
+    return columns
+
+
+def _values_json(values: Sequence[ValueRow]) -> list[tuple[str, Any, float]]:
+    return [(each.key, each.value, each.weight) for each in values]
+
+
+def _key_json(order: int, key: AttemptKey) -> dict[str, Any]:
+    return {
+        "ord": order,
+        "run_id": key.run_id,
+        "fire_time": key.fire_time,
+        "item": key.item,
+        "attempt": key.attempt,
+    }
+
+
+def outcome_answer(outcome: Outcome, row: Row) -> OutcomeAnswer:
+    """From (recording, run_closed, retried, reason)."""
+    recording, closed, retried, reason = row
+    return OutcomeAnswer(
+        outcome.key, Recording(recording), None if closed is None else RunStatus(closed), retried, reason
+    )
+
+
+_PROGRESS = ("claim_no", "phase", "started_at", "fraction", "message", "checkpoint", "code_version")
+
+
+def progress_json(order: int, report: Progress) -> dict[str, Any]:
+    """One element of what ``note_progress`` takes."""
+    return _key_json(order, report.key) | {name: getattr(report, name) for name in _PROGRESS}

@@ -1,0 +1,114 @@
+"""The SweepStore on PostgreSQL: two calls of functions of ``sql/0001/055_sweep.sql``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweptJob
+from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow, PauseRow
+from shardkeeper.postgres.connection import Connection
+from shardkeeper.postgres.rows import as_json, instant
+
+BEGIN = "SELECT shardkeeper.sweep_begin(%s, %s, %s, %s::int)"
+APPLY = "SELECT shardkeeper.sweep_apply(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb)"
+HOLD = timedelta(seconds=60)
+"""How long the duty stays with its holder without being renewed, while that one's lease lives."""
+
+
+class PostgresSweep:
+    """See ``ports.duties.SweepStore``. What is younger than ``on_time_window_s`` + ``statement_timeout_s`` is not swept."""
+
+    def __init__(
+        self, connection: Connection, on_time_window_s: float = 30.0, statement_timeout_s: float = 10.0
+    ) -> None:
+        self._connection = connection
+        self._lag = timedelta(seconds=on_time_window_s + statement_timeout_s)
+
+    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+        ((answer,),) = self._connection.fetch(BEGIN, (incarnation, self._lag, HOLD, limit))
+        return None if answer is None else _slice(answer)
+
+    def sweep_apply(
+        self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
+    ) -> bool:
+        ((applied,),) = self._connection.fetch(
+            APPLY,
+            (
+                incarnation,
+                done.window_from,
+                done.window_until,
+                done.cursor,
+                done.fingerprint,
+                as_json([_run_json(order, each) for order, each in enumerate(runs)]),
+                as_json([_record_json(each) for each in records]),
+            ),
+        )
+        return bool(applied)
+
+
+def _slice(answer: Mapping[str, Any]) -> SweepSlice:
+    return SweepSlice(
+        instant(answer["window_from"]),
+        instant(answer["window_until"]),
+        answer["cursor"],
+        answer["fingerprint"],
+        tuple(map(_job, answer["jobs"])),
+        tuple(
+            ImplVersionRow(
+                each["impl_name"],
+                each["version"],
+                each["impl"],
+                tuple(each["sources"]),
+                instant(each["in_force_from"]),
+            )
+            for each in answer["impls"]
+        ),
+        instant(answer["now"]),
+    )
+
+
+def _job(columns: Mapping[str, Any]) -> SweptJob:
+    name = columns["job_name"]
+    return SweptJob(
+        name,
+        tuple(
+            JobVersionRow(name, each["version"], each["spec"], instant(each["in_force_from"]))
+            for each in columns["versions"]
+        ),
+        tuple(
+            PauseRow(
+                name,
+                instant(each["since"]),
+                None if each["until"] is None else instant(each["until"]),
+                each["reason"],
+            )
+            for each in columns["pauses"]
+        ),
+        frozenset(map(instant, columns["existing"])),
+    )
+
+
+def _run_json(order: int, run: MisfireRun) -> dict[str, Any]:
+    return {
+        "ord": order,
+        "job": run.job_name,
+        "fire": run.fire_time,
+        "jv": run.job_version,
+        "iv": run.impl_version,
+        "total": run.sharding_total_count,
+        "nodes": run.nodes,
+    }
+
+
+def _record_json(record: RangeRecord) -> dict[str, Any]:
+    return {
+        "job": record.job_name,
+        "fire": record.fire_time,
+        "until": record.fire_until,
+        "count": record.count,
+        "status": record.status,
+        "reason": record.reason,
+        "jv": record.job_version,
+    }
