@@ -115,10 +115,10 @@ create function shardkeeper.pending_attempts(p_incarnation text, p_limit integer
                    r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count
               from shardkeeper.shard_run s
               join shardkeeper.job_run r on r.id = s.run_id and r.fire_time = s.fire_time
+              join shardkeeper.lease l on l.incarnation = p_incarnation and l.state = 'active'
              where s.status = 'PENDING' and not s.waiting and s.not_before <= now()
                and not r.stop_requested
-               and (s.pinned_node is null or s.pinned_node = (
-                    select l.node_id from shardkeeper.lease l where l.incarnation = p_incarnation))
+               and (s.pinned_node is null or s.pinned_node = l.node_id)
              order by s.not_before, s.run_id, s.item limit p_limit) f
      order by f.not_before, f.run_id, f.item
 $$;

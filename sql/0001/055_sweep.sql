@@ -1,0 +1,202 @@
+-- The sweep: accounting for fires that nobody created a run for in time (docs/architecture.md, rule 9).
+--
+-- It reads a slice of jobs over the whole window, the domain decides what becomes of their fires, and the decisions are
+-- applied only if the same slice still reads the same, with creations and stampings of versions shut out meanwhile.
+
+-- The versions of a job not marked invalid that are in force in (from, until], oldest first.
+create function shardkeeper.job_versions_in(p_job text, p_from timestamptz, p_until timestamptz)
+    returns setof shardkeeper.job_version language sql stable as $$
+    select v.* from shardkeeper.job_version v
+     where v.job_name = p_job and v.in_force_from <= p_until
+       and v.in_force_from >= coalesce(
+           (select b.in_force_from from shardkeeper.job_version_at(p_job, p_from) b), '-infinity')
+       and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
+     order by v.in_force_from, v.version
+$$;
+
+create function shardkeeper.impl_versions_in(p_impl text, p_from timestamptz, p_until timestamptz)
+    returns setof shardkeeper.impl_version language sql stable as $$
+    select v.* from shardkeeper.impl_version v
+     where v.impl_name = p_impl and v.in_force_from <= p_until
+       and v.in_force_from >= coalesce(
+           (select b.in_force_from from shardkeeper.impl_version_at(p_impl, p_from) b), '-infinity')
+       and not exists (select from shardkeeper.spec_problem p where p.version = v.version and p.of_impl)
+     order by v.in_force_from, v.version
+$$;
+
+-- The names after `p_after` (and up to `p_upto`, where that is given) that have fires of their own in the window.
+create function shardkeeper.swept_names(
+    p_from timestamptz, p_until timestamptz, p_after text, p_upto text, p_limit integer)
+    returns setof text language plpgsql stable as $$
+begin
+    return query
+        select distinct v.job_name from shardkeeper.job_version v
+         where v.job_name > p_after and (p_upto is null or v.job_name <= p_upto)
+           and v.scheduled and v.in_force_from <= p_until
+           and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
+           and not exists (
+               select from shardkeeper.job_version n
+                where n.job_name = v.job_name and n.in_force_from <= p_from
+                  and (n.in_force_from, n.version) > (v.in_force_from, v.version)
+                  and not exists (select from shardkeeper.spec_problem p where p.version = n.version and not p.of_impl))
+         order by v.job_name limit p_limit;
+end
+$$;
+
+-- Everything that is decided from, in one value; its digest is the fingerprint.
+create function shardkeeper.read_slice(p_from timestamptz, p_until timestamptz, p_after text, p_upto text)
+    returns jsonb language plpgsql stable as $$
+declare
+    v_names text[];
+begin
+    select array_agg(n) into v_names from shardkeeper.swept_names(p_from, p_until, p_after, p_upto, null) n;
+    return jsonb_build_object(
+        'jobs', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'job_name', j.name,
+                'versions', (
+                    select jsonb_agg(jsonb_build_object('version', v.version, 'spec', v.spec, 'in_force_from',
+                                     shardkeeper.instant_text(v.in_force_from)) order by v.in_force_from, v.version)
+                      from shardkeeper.job_versions_in(j.name, p_from, p_until) v),
+                'pauses', (
+                    select coalesce(jsonb_agg(jsonb_build_object('since', shardkeeper.instant_text(u.since), 'until',
+                                     shardkeeper.instant_text(least(u.until, u.resumed_at)), 'reason', u.reason)
+                                     order by u.since, u.id), '[]')
+                      from shardkeeper.pause u
+                     where u.job_name = j.name and coalesce(least(u.until, u.resumed_at) > p_from, true)),
+                'existing', (
+                    select coalesce(jsonb_agg(distinct shardkeeper.instant_text(e.at)), '[]')
+                      from shardkeeper.job_run r
+                     cross join lateral (values (r.fire_time), (r.fire_until)) e (at)
+                     where r.job_name = j.name and r.trigger_kind in ('schedule', 'misfire')
+                       and r.fire_time > p_from and r.fire_time <= p_until and e.at is not null)) order by j.name), '[]')
+              from unnest(v_names) j (name)),
+        'impls', (
+            select coalesce(jsonb_agg(jsonb_build_object('impl_name', v.impl_name, 'version', v.version, 'impl', v.impl,
+                       'sources', v.sources, 'in_force_from', shardkeeper.instant_text(v.in_force_from))
+                       order by v.impl_name, v.in_force_from, v.version), '[]')
+              from (select distinct v.impl_spec as name
+                      from unnest(v_names) j (name)
+                     cross join lateral shardkeeper.job_versions_in(j.name, p_from, p_until) v
+                     where v.impl_spec is not null) i
+             cross join lateral shardkeeper.impl_versions_in(i.name, p_from, p_until) v));
+end
+$$;
+
+-- The port's sweep_begin; null: not this incarnation's duty, or nothing to sweep yet. `cursor` names the slice: the job
+-- after which it begins, and the one with which it ends (null: the rest).
+create function shardkeeper.sweep_begin(p_incarnation text, p_lag interval, p_hold interval, p_limit integer)
+    returns jsonb language plpgsql as $$
+declare
+    v_state shardkeeper.sweep_state;
+    v_upto  text;
+    v_slice jsonb;
+begin
+    if not shardkeeper.hold_duty('sweep', p_incarnation, p_hold) then
+        return null;
+    end if;
+    select * into v_state from shardkeeper.sweep_state for no key update;
+    if v_state.window_until is null then
+        if clock_timestamp() - p_lag <= v_state.watermark then
+            return null;
+        end if;
+        update shardkeeper.sweep_state set window_until = clock_timestamp() - p_lag, cursor = ''
+        returning * into v_state;
+    end if;
+    -- the last name of the slice, but only where there is one more after it
+    select case when count(*) > p_limit then (array_agg(n.name order by n.name))[p_limit] end into v_upto
+      from shardkeeper.swept_names(v_state.watermark, v_state.window_until, v_state.cursor, null, p_limit + 1) n (name);
+    v_slice := shardkeeper.read_slice(v_state.watermark, v_state.window_until, v_state.cursor, v_upto);
+    return v_slice || jsonb_build_object(
+        'window_from', shardkeeper.instant_text(v_state.watermark),
+        'window_until', shardkeeper.instant_text(v_state.window_until),
+        'cursor', jsonb_build_array(v_state.cursor, v_upto)::text, 'fingerprint', md5(v_slice::text),
+        'now', shardkeeper.instant_text(clock_timestamp()));
+end
+$$;
+
+-- Inserts MISSED and SKIPPED records with the alerts of those missed.
+create function shardkeeper.insert_records(p_records jsonb) returns void
+    language plpgsql as $$
+begin
+    with made as (
+        insert into shardkeeper.job_run (job_name, fire_time, fire_until, missed_count, trigger_kind, status, reason,
+                                         job_version, finished_at)
+        select c.job, c.fire, c.until, c.count, 'misfire', c.status, c.reason, c.jv, clock_timestamp()
+          from jsonb_to_recordset(p_records) c (job text, fire timestamptz, until timestamptz, count integer,
+                                                status text, reason text, jv bigint)
+         order by c.job, c.fire
+        on conflict do nothing
+        returning *)
+    insert into shardkeeper.alert (event_key, kind, job_name, run_id, channel, body)
+    select 'run:' || m.id || ':missed', 'missed', m.job_name, m.id, v.alert ->> 'channel',
+           jsonb_strip_nulls(jsonb_build_object(
+               'job_name', m.job_name, 'run', shardkeeper.run_name(m.job_name, m.fire_time), 'run_id', m.id,
+               'fire_time', shardkeeper.instant_text(m.fire_time), 'fire_until', shardkeeper.instant_text(m.fire_until),
+               'count', m.missed_count, 'reason', m.reason, 'owner', v.spec ->> 'owner',
+               'mention', v.alert ->> 'mention', 'channel', v.alert ->> 'channel',
+               'runbook_url', v.alert ->> 'runbook_url'))
+      from made m left join shardkeeper.job_version v on v.version = m.job_version
+     where m.status = 'MISSED' and (not coalesce(v.alert, '{}') ? 'on' or v.alert -> 'on' ? 'missed')
+    on conflict (event_key) do nothing;
+end
+$$;
+
+-- live_run rows whose run is closed, or gone: there should be none.
+create function shardkeeper.clear_live() returns integer
+    language plpgsql as $$
+declare
+    v_jobs text[];
+    v_runs bigint[];
+begin
+    select array_agg(s.job_name), array_agg(s.run_id) into v_jobs, v_runs
+      from (select l.job_name, l.run_id from shardkeeper.live_run l
+              left join shardkeeper.job_run r on r.id = l.run_id and r.fire_time = l.fire_time
+             where r.id is null or r.status not in ('CREATED', 'RUNNING')
+             order by l.job_name for no key update of l) s;
+    if v_jobs is not null then
+        perform shardkeeper.release_live(v_jobs, v_runs);
+    end if;
+    return coalesce(cardinality(v_jobs), 0);
+end
+$$;
+
+-- The port's sweep_apply: `p_runs` is an array of {job, fire, jv, iv, total, nodes}, `p_records` of {job, fire, until,
+-- count, status, reason, jv}. False: something changed since it was read.
+create function shardkeeper.sweep_apply(
+    p_incarnation text, p_from timestamptz, p_until timestamptz, p_cursor text, p_fingerprint text, p_runs jsonb,
+    p_records jsonb) returns boolean language plpgsql as $$
+declare
+    v_state shardkeeper.sweep_state;
+    v_upto  text := p_cursor::jsonb ->> 1;
+begin
+    perform pg_advisory_xact_lock(shardkeeper.versions_lock_key());
+    perform pg_advisory_xact_lock(shardkeeper.creation_lock_key());
+    if shardkeeper.lock_own_lease(p_incarnation, array['active', 'draining']) is null
+       or not exists (select from shardkeeper.duty d where d.name = 'sweep' and d.incarnation = p_incarnation) then
+        return false;
+    end if;
+    select * into v_state from shardkeeper.sweep_state for no key update;
+    if v_state.watermark is distinct from p_from or v_state.window_until is distinct from p_until
+       or v_state.cursor is distinct from p_cursor::jsonb ->> 0
+       or md5(shardkeeper.read_slice(p_from, p_until, v_state.cursor, v_upto)::text) <> p_fingerprint then
+        return false;
+    end if;
+
+    perform shardkeeper.insert_runs(
+        (select array_agg(row(q.ord, q.job, q.fire, q.jv, q.iv, q.total, '{}'::integer[], q.nodes, 'made', null,
+                              v.overlap, v.priority)::shardkeeper.creation order by q.job, q.fire)
+           from jsonb_to_recordset(p_runs) as q (ord integer, job text, fire timestamptz, jv bigint, iv bigint,
+                                                 total integer, nodes text[])
+           join shardkeeper.job_version v on v.version = q.jv),
+        'misfire', p_incarnation, null);
+    perform shardkeeper.insert_records(p_records);
+    if v_upto is null then
+        perform shardkeeper.clear_live();
+        update shardkeeper.sweep_state set watermark = p_until, window_until = null, cursor = '';
+    else
+        update shardkeeper.sweep_state set cursor = v_upto;
+    end if;
+    return true;
+end
+$$;
