@@ -1,3 +1,1 @@
-"""Adapter: the local file in which outcomes wait while PostgreSQL is away."""
-
-from __future__ import annotations
+"""Adapter: outcomes that wait for PostgreSQL, in a local file."""

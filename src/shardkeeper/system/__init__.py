@@ -1,3 +1,1 @@
-"""Adapter: the operating system's clocks, signals and readiness socket."""
-
-from __future__ import annotations
+"""The machine this runs on: its clocks, its service manager, its name."""

@@ -1,3 +1,1 @@
-"""Adapter: APScheduler behind the timer port."""
-
-from __future__ import annotations
+"""Adapter: the node's timers, on APScheduler."""

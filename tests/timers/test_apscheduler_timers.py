@@ -1,0 +1,63 @@
+"""The timers wake the node, each key once, however late."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shardkeeper.timers.apscheduler_timers import ApschedulerTimers
+
+
+@pytest.fixture
+def fired() -> queue.Queue[str]:
+    return queue.Queue()
+
+
+@pytest.fixture
+def timers(fired: queue.Queue[str]) -> Iterator[ApschedulerTimers]:
+    timers = ApschedulerTimers()
+    timers.start(fired.put)
+    yield timers
+    timers.stop()
+
+
+def soon(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def test_an_armed_key_fires_once_and_not_early(timers: ApschedulerTimers, fired: queue.Queue[str]) -> None:
+    at = soon(0.1)
+    timers.arm("a", at)
+    assert fired.get(timeout=5) == "a"
+    assert datetime.now(UTC) >= at
+    timers.arm("end", soon(0))
+    assert fired.get(timeout=5) == "end"
+
+
+def test_what_is_past_fires_at_once_however_old(timers: ApschedulerTimers, fired: queue.Queue[str]) -> None:
+    timers.arm("old", soon(-86_400))
+    assert fired.get(timeout=5) == "old"
+
+
+def test_arming_again_replaces_and_disarming_forgets(
+    timers: ApschedulerTimers, fired: queue.Queue[str]
+) -> None:
+    timers.arm("a", soon(0.05))
+    timers.arm("a", soon(3600))
+    timers.arm("b", soon(0.05))
+    timers.disarm("b")
+    timers.disarm("never armed")
+    timers.arm("end", soon(0.2))
+    assert fired.get(timeout=5) == "end"
+    assert fired.empty()
+
+
+def test_stopping_tolerates_never_started_and_twice() -> None:
+    timers = ApschedulerTimers()
+    timers.stop()
+    timers.start(lambda key: None)
+    timers.stop()
+    timers.stop()
