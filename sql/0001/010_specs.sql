@@ -4,6 +4,11 @@
 
 create schema if not exists shardkeeper;
 
+-- Which releases can work with this schema: a revision that only adds leaves it as it is.
+create function shardkeeper.schema_minor() returns text
+    language sql immutable parallel safe
+    return '0.1';
+
 create table shardkeeper.impl_spec (
     name        text primary key,
     kind        text  not null default 'python',

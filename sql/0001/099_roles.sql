@@ -1,6 +1,6 @@
 -- Four roles: owner (migrates), node (the daemon), author (writes specs and orders), reader (looks).
 --
--- Roles belong to the whole server. Where the migrating user may not create them, they are left out, the notice says so,
+-- Roles belong to the whole server. Where the migrating user may not create them, they are left out, a warning says so,
 -- and `shardkeeper.grant_roles()` is called again once somebody has made them.
 
 create function shardkeeper.make_roles() returns text[]
@@ -96,7 +96,7 @@ begin
     perform shardkeeper.make_roles();
     missing := shardkeeper.grant_roles();
     if cardinality(missing) > 0 then
-        raise notice 'may not create the roles %: create them as a superuser, then run select shardkeeper.grant_roles()',
+        raise warning 'may not create the roles %: create them as a superuser, then run select shardkeeper.grant_roles()',
             array_to_string(missing, ', ');
     end if;
 end

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Event, RLock
+from threading import Event, Lock, local
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
 
-from shardkeeper.postgres.errors import RETRIED, translated
+from shardkeeper.domain.errors import StoreUnavailable
+from shardkeeper.postgres.errors import RETRIED, TIMED_OUT, StoreTimeout, is_refusal
 
 T = TypeVar("T")
 Raw: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
+
+__all__ = ["Connection", "ConnectionOptions", "Parameters", "Raw", "StoreTimeout"]
 
 _RETRIES: Final = 8
 _RETRY_PAUSE_S: Final = 0.01
@@ -51,7 +56,7 @@ class ConnectionOptions:
         }
         flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
         probe = max(1, self.silence_s // 3)
-        ours = {
+        ours: dict[str, Any] = {
             "application_name": self.application_name,
             "connect_timeout": self.connect_timeout_s,
             "keepalives": 1,
@@ -60,69 +65,113 @@ class ConnectionOptions:
             "keepalives_count": 3,
             "tcp_user_timeout": self.silence_s * 1000,
         }
-        merged = {**ours, **given, "options": f"{flags} {given.get('options') or ''}".strip()}
+        merged: dict[str, Any] = {**ours, **given, "options": f"{flags} {given.get('options') or ''}".strip()}
         return conninfo.make_conninfo("", **merged)
 
 
 class Connection:
-    """Autocommit; opened when first used and again after every loss. One caller at a time: others wait.
+    """Autocommit; one libpq connection for each thread that calls, opened when first used and again after every loss.
 
-    The connection is only ever in a transaction inside ``run``; what a failed call left open is rolled back, or the
-    connection thrown away.
+    The node's lanes are threads, so a lane that waits for a lock never holds up another, and all its stores may share
+    one ``Connection``. psycopg is used directly: a layer between would only hide the state of the transaction.
     """
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.options = options
-        self._lock = RLock()
-        self._raw: Raw | None = None
+        self._own = local()
+        self._lock = Lock()
+        self._opened: set[Raw] = set()
         self._pause = Event()
 
     def run(self, work: Callable[[Raw], T]) -> T:
-        """Give ``work`` the open connection and return its answer. ``work`` is repeated when PostgreSQL rolled it back for
-        a deadlock or a serialization failure, so it must be one transaction, or idempotent.
+        """Give ``work`` the thread's connection and return its answer. ``work`` is repeated when PostgreSQL rolled it
+        back for a deadlock or a serialization failure, so it must be one transaction, or idempotent.
 
-        Raises StoreUnavailable (whether a write happened is unknown), StoreTimeout (it did not), OrderRefused for
-        values that cannot be stored, StoreMisused for anything else.
+        Raises StoreUnavailable (whether a write happened is unknown) and StoreTimeout (it did not); what
+        psycopg says of the values given goes through. Nothing stays open after an error.
         """
-        with self._lock:
-            for tries_left in range(_RETRIES, -1, -1):
-                try:
-                    return work(self._opened())
-                except psycopg.Error as error:
-                    self._recover()
-                    if not isinstance(error, RETRIED) or tries_left == 0:
-                        raise translated(error) from error
-                except BaseException:
-                    self._recover()
+        for tries_left in range(_RETRIES, -1, -1):
+            try:
+                return work(self._raw())
+            except RETRIED as error:
+                self._recover()
+                if tries_left == 0:
+                    raise StoreTimeout(_told(error)) from error
+            except TIMED_OUT as error:
+                self._recover()
+                raise StoreTimeout(_told(error)) from error
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                self._recover()
+                # program limits (54) are operational to psycopg, but come of the values
+                if is_refusal(error):
                     raise
-                self._pause.wait(random.uniform(0, _RETRY_PAUSE_S))
+                raise StoreUnavailable(_told(error)) from error
+            except BaseException:
+                self._recover()
+                raise
+            self._pause.wait(random.uniform(0, _RETRY_PAUSE_S))
         raise AssertionError("unreachable: the last try returns or raises")
 
+    def fetch(self, query: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """One autocommitted statement; its rows."""
+        return self.run(lambda raw: raw.execute(query, parameters).fetchall())
+
+    def rows(self, query: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """The same, rows as dictionaries keyed by column name."""
+
+        def ask(raw: Raw) -> list[dict[str, Any]]:
+            with raw.cursor(row_factory=dict_row) as cursor:
+                return cursor.execute(query, parameters).fetchall()
+
+        return self.run(ask)
+
+    def execute(self, query: str, parameters: Parameters = ()) -> int:
+        """One autocommitted statement; how many rows it touched."""
+        return self.run(lambda raw: raw.execute(query, parameters).rowcount)
+
     def close(self) -> None:
-        """Close it; the next ``run`` opens it again."""
+        """Close those of all threads; a thread that calls afterwards opens its own again."""
         with self._lock:
-            self._drop()
-
-    def _opened(self) -> Raw:
-        if self._raw is None or self._raw.closed:
-            self._raw = psycopg.connect(self.options.conninfo(), autocommit=True)
-            self._raw.prepare_threshold = 2
-        return self._raw
-
-    def _recover(self) -> None:
-        raw = self._raw
-        if raw is None:
-            return
-        if raw.closed or raw.broken or raw.info.transaction_status is TransactionStatus.ACTIVE:
-            self._drop()
-        elif raw.info.transaction_status is not TransactionStatus.IDLE:
-            try:
-                raw.rollback()
-            except psycopg.Error:
-                self._drop()
-
-    def _drop(self) -> None:
-        raw, self._raw = self._raw, None
-        if raw is not None:
+            opened, self._opened = self._opened, set()
+        for raw in opened:
             with suppress(psycopg.Error):
                 raw.close()
+
+    def _raw(self) -> Raw:
+        raw: Raw | None = getattr(self._own, "raw", None)
+        if raw is None or raw.closed:
+            self._drop()
+            raw = psycopg.connect(self.options.conninfo(), autocommit=True)
+            raw.prepare_threshold = 2
+            self._own.raw = raw
+            with self._lock:
+                self._opened.add(raw)
+        return raw
+
+    def _recover(self) -> None:
+        """Leave the thread's connection idle, or none."""
+        raw: Raw | None = getattr(self._own, "raw", None)
+        if raw is None:
+            return
+        try:
+            status = raw.info.transaction_status
+            if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                raw.rollback()
+            elif status is not TransactionStatus.IDLE:
+                self._drop()
+        except psycopg.Error:
+            self._drop()
+
+    def _drop(self) -> None:
+        raw: Raw | None = getattr(self._own, "raw", None)
+        if raw is None:
+            return
+        self._own.raw = None
+        with self._lock:
+            self._opened.discard(raw)
+        with suppress(psycopg.Error):
+            raw.close()
+
+
+def _told(error: psycopg.Error) -> str:
+    return f"PostgreSQL: {' '.join(str(error).split())[:500]}"

@@ -1,4 +1,4 @@
-"""What psycopg raises, in the words of the domain. Foreign errors end here."""
+"""What psycopg raises, in the words of the domain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 import psycopg
 from psycopg import errors as pg
 
-from shardkeeper.domain.errors import OrderRefused, ShardkeeperError, StoreUnavailable
+from shardkeeper.domain.errors import OrderRefused, StoreUnavailable
 
 REFUSED_STATE: Final = "SKREF"
 """SQLSTATE of what the functions of ``sql/`` refuse by themselves (060_operator.sql)."""
@@ -15,43 +15,27 @@ REFUSED_STATE: Final = "SKREF"
 RETRIED: Final = (pg.DeadlockDetected, pg.SerializationFailure)
 """PostgreSQL rolled the whole call back so that others could go on: the same call, made again, succeeds."""
 
-TIMED_OUT: Final = (pg.LockNotAvailable, pg.QueryCanceled, pg.IdleInTransactionSessionTimeout)
+TIMED_OUT: Final = (pg.LockNotAvailable, pg.QueryCanceled)
 
 
 class StoreTimeout(StoreUnavailable):
     """The store did not finish the call within its time limit; nothing of it was stored."""
 
 
-class StoreMisused(ShardkeeperError):
-    """The store refused a call for a reason that repeating it does not change."""
-
-
 def is_refusal(error: psycopg.Error) -> bool:
-    """Whether PostgreSQL says that the values given are the trouble: a CHECK, a type, a key, or a refusal of ours."""
-    if error.sqlstate == REFUSED_STATE:
-        return True
-    return isinstance(error, psycopg.IntegrityError | psycopg.DataError)
+    """Whether the values given are the trouble: a CHECK, a type, a key, too long, or a refusal of our functions."""
+    return error.sqlstate is not None and (
+        error.sqlstate == REFUSED_STATE or error.sqlstate[:2] in ("22", "23", "54")
+    )
 
 
 def refusal(error: psycopg.Error) -> OrderRefused:
-    """The refusal, naming the constraint (they are named by what they ask for) and PostgreSQL's detail."""
+    """The refusal in PostgreSQL's words; of a CHECK its name, which says what it asks for, and the row."""
     diagnostics = error.diag
     if error.sqlstate == REFUSED_STATE:
         return OrderRefused(diagnostics.message_primary)
-    parts = [diagnostics.message_primary or str(error).strip()]
+    parts = [diagnostics.message_primary or str(error)]
     if isinstance(error, pg.CheckViolation) and diagnostics.constraint_name:
         parts = [f"{diagnostics.table_name}: {diagnostics.constraint_name}"]
     parts += [part for part in (diagnostics.message_detail, diagnostics.message_hint) if part]
     return OrderRefused("; ".join(" ".join(part.split())[:500] for part in parts))
-
-
-def translated(error: psycopg.Error) -> ShardkeeperError:
-    """The domain's error for one of psycopg's."""
-    text = " ".join(str(error).split())[:500]
-    if isinstance(error, TIMED_OUT):
-        return StoreTimeout(f"PostgreSQL: {text}")
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return StoreUnavailable(f"PostgreSQL: {text}")
-    if is_refusal(error):
-        return refusal(error)
-    return StoreMisused(f"PostgreSQL ({error.sqlstate}): {text}")

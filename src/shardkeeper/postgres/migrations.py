@@ -1,0 +1,141 @@
+"""The schema's revisions: which one a database has, whether this version can work with it, and the way up.
+
+A node refuses to start on a schema that is missing, older, or newer by more than additive revisions of its own minor
+version: those have a revision that it does not know, but ``shardkeeper.schema_minor()`` still says what it does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import create_engine, pool
+from sqlalchemy.engine import Connection as BoundConnection
+from sqlalchemy.exc import DBAPIError
+
+from shardkeeper.domain.errors import Refused, SchemaMissing, SchemaNewer, SchemaOlder, StoreUnavailable
+
+T = TypeVar("T")
+
+SCHEMA_MINOR: Final = "0.1"
+"""What ``shardkeeper.schema_minor()`` says of a schema that this version can work with."""
+
+_LOCK_KEY: Final = 6363318199
+_REVISION: Final = "SELECT version_num FROM shardkeeper.schema_revision"
+
+log = logging.getLogger(__name__)
+
+
+class Migrations:
+    """Of the database at ``url``. Every call opens a connection of its own and closes it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def current(self) -> str | None:
+        """The database's revision; None: it has no schema of ours. Raises StoreUnavailable."""
+        return self._asked(_revision_of)
+
+    def upgrade(self) -> str:
+        """Bring the schema up to this version's revision, all in one transaction, one upgrade at a time, and return
+        the revision. Raises StoreUnavailable, and Refused when the user may not change the schema."""
+        if self._asked(_state_of) == (None, None) or self._asked(_revision_of) in self._known():
+            self._migrate()
+        return self.check()
+
+    def check(self) -> str:
+        """The database's revision, if this version can work with it. Raises SchemaMissing, SchemaOlder, SchemaNewer and
+        StoreUnavailable."""
+        revision, minor = self._asked(_state_of)
+        if revision is None:
+            raise SchemaMissing
+        known = self._known()
+        if revision in known:
+            if revision != known[0]:
+                raise SchemaOlder(
+                    f"the database's schema is at revision {revision}, this version needs {known[0]}: "
+                    "run `shardkeeper db upgrade`"
+                )
+        elif minor != SCHEMA_MINOR:
+            raise SchemaNewer(
+                f"the database's schema is at revision {revision} (of {minor}), newer than this version of "
+                f"{SCHEMA_MINOR} knows: install the version with which `shardkeeper db upgrade` was run"
+            )
+        return revision
+
+    def _known(self) -> list[str]:
+        """This version's revisions, newest first."""
+        return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+    def _migrate(self) -> None:
+        engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=pool.NullPool)
+        try:
+            with engine.begin() as bound:
+                _lock_and_prepare(bound)
+                config = _config()
+                config.attributes["connection"] = bound
+                command.upgrade(config, "head")
+        except (DBAPIError, psycopg.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(cause, InsufficientPrivilege):
+                raise Refused(
+                    f"{_line(cause)}: run `shardkeeper db upgrade` as the database's owner"
+                ) from error
+            if isinstance(cause, psycopg.OperationalError):
+                raise StoreUnavailable(f"PostgreSQL: {_line(cause)}") from error
+            raise
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(self._url, connect_timeout=5)
+        connection.add_notice_handler(lambda notice: log.warning("%s", notice.message_primary))
+        return connection
+
+    def _asked(self, ask: Callable[[psycopg.Connection[Any]], T]) -> T:
+        try:
+            with psycopg.connect(self._url, connect_timeout=5, autocommit=True) as connection:
+                return ask(connection)
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable(f"PostgreSQL: {_line(error)}") from error
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("alembic")).replace("%", "%%"))
+    return config
+
+
+def _lock_and_prepare(bound: BoundConnection) -> None:
+    bound.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
+    bound.exec_driver_sql("SET LOCAL search_path = pg_catalog")
+    bound.exec_driver_sql("SET LOCAL client_min_messages = warning")
+    bound.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS shardkeeper")
+
+
+def _revision_of(connection: psycopg.Connection[Any]) -> str | None:
+    row = connection.execute("SELECT to_regclass('shardkeeper.schema_revision')").fetchone()
+    if row is None or row[0] is None:
+        return None
+    found = connection.execute(_REVISION).fetchone()
+    return None if found is None else str(found[0])
+
+
+def _state_of(connection: psycopg.Connection[Any]) -> tuple[str | None, str | None]:
+    revision = _revision_of(connection)
+    if revision is None:
+        return None, None
+    row = connection.execute("SELECT to_regprocedure('shardkeeper.schema_minor()')").fetchone()
+    if row is None or row[0] is None:
+        return revision, None
+    minor = connection.execute("SELECT shardkeeper.schema_minor()").fetchone()
+    return revision, None if minor is None else str(minor[0])
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]
