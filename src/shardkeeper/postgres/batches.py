@@ -8,11 +8,13 @@ because every call is one transaction and idempotent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
-from shardkeeper.postgres.connection import StatementTimedOut
+from shardkeeper.domain.errors import ShardkeeperError
+from shardkeeper.postgres.connection import Connection
+from shardkeeper.postgres.errors import StoreTimeout
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -33,10 +35,10 @@ def in_parts(
         return []
     try:
         return call(items)
-    except StatementTimedOut:
+    except StoreTimeout:
         if len(items) == 1:
             raise
-    except (psycopg.Error, ValueError) as error:
+    except (ShardkeeperError, ValueError) as error:
         reason = not_storable(error)
         if reason is None:
             raise
@@ -46,13 +48,19 @@ def in_parts(
     return in_parts(items[:half], call, refuse) + in_parts(items[half:], call, refuse)
 
 
-def not_storable(error: psycopg.Error | ValueError) -> str | None:
+def not_storable(error: ShardkeeperError | ValueError) -> str | None:
     """Why a value of the request cannot be stored, in one line; None: the error is of another kind.
 
     A ValueError comes from the conversion to JSON: NaN, infinity, more digits than Python converts.
     """
     if isinstance(error, ValueError):
         return str(error)
-    if (error.sqlstate or "")[:2] not in NOT_STORABLE:
+    cause = error.__cause__
+    if not isinstance(cause, psycopg.Error) or (cause.sqlstate or "")[:2] not in NOT_STORABLE:
         return None
-    return (error.diag.message_primary or str(error)).splitlines()[0]
+    return (cause.diag.message_primary or str(cause)).splitlines()[0]
+
+
+def fetch(connection: Connection, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """All rows of one autocommitted statement; raises as ``Connection.run`` does."""
+    return connection.run(lambda raw: raw.execute(query.encode(), parameters).fetchall())

@@ -16,6 +16,7 @@ from shardkeeper.domain.leases import (
 )
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.domain.view import Member, View
+from shardkeeper.postgres.batches import fetch
 from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.rows import as_json, instant
 
@@ -35,7 +36,14 @@ class PostgresLeases:
 
     def join(self, who: Registration) -> JoinAnswer:
         answer = self._one(
-            JOIN, who.node_id, who.incarnation, who.host, who.pid, who.weight, as_json(who.labels), who.version
+            JOIN,
+            who.node_id,
+            who.incarnation,
+            who.host,
+            who.pid,
+            who.weight,
+            as_json(who.labels),
+            who.version,
         )
         before = answer["predecessor"]
         return JoinAnswer(
@@ -61,14 +69,14 @@ class PostgresLeases:
         return bool(self._one(LEAVE, incarnation))
 
     def take_over(self, taker: str, dead: str, beat: int) -> TakeoverAnswer:
-        ((taken, lost, reissued),) = self._connection.fetch(TAKE_OVER, (taker, dead, beat))
+        ((taken, lost, reissued),) = fetch(self._connection, TAKE_OVER, (taker, dead, beat))
         return TakeoverAnswer(taken, lost, reissued)
 
     def mirror_view(self, view: View) -> None:
         self._one(MIRROR, view.lineage, view.epoch, as_json(_view_json(view)))
 
     def _one(self, query: str, *parameters: object) -> Any:
-        ((answer,),) = self._connection.fetch(query, parameters)
+        ((answer,),) = fetch(self._connection, query, parameters)
         return answer
 
 

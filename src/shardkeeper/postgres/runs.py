@@ -9,7 +9,7 @@ from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creati
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.postgres import rows
-from shardkeeper.postgres.batches import in_parts
+from shardkeeper.postgres.batches import fetch, in_parts
 from shardkeeper.postgres.connection import Connection
 
 CREATE = (
@@ -17,9 +17,7 @@ CREATE = (
 )
 CLAIM = "SELECT * FROM shardkeeper.claim_attempts(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[])"
 PENDING = "SELECT * FROM shardkeeper.pending_attempts(%s, %s::int)"
-RECORD = (
-    "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::jsonb)"
-)
+RECORD = "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::jsonb)"
 PROGRESS = "SELECT shardkeeper.note_progress(%s, %s::jsonb)"
 UNRUNNABLE = (
     "SELECT shardkeeper.close_unrunnable(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s)"
@@ -36,28 +34,28 @@ class PostgresRuns:
     def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
         def call(part: Sequence[CreateRun]) -> list[CreateAnswer]:
             batch = rows.as_json([rows.request_json(order, each) for order, each in enumerate(part)])
-            found = self._connection.fetch(CREATE, (incarnation, self._window, batch))
+            found = fetch(self._connection, CREATE, (incarnation, self._window, batch))
             return [rows.create_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(requests, call, self._refused_creation)
 
     def _refused_creation(self, request: CreateRun, reason: str) -> CreateAnswer:
-        ((now,),) = self._connection.fetch("SELECT clock_timestamp()")
+        ((now,),) = fetch(self._connection, "SELECT clock_timestamp()")
         return CreateAnswer(Creation.REFUSED, None, (), now, reason)
 
     def claim(self, incarnation: str, keys: Sequence[AttemptKey]) -> list[Claimed]:
         if not keys:
             return []
-        found = self._connection.fetch(CLAIM, (incarnation, *rows.key_columns(keys)))
+        found = fetch(self._connection, CLAIM, (incarnation, *rows.key_columns(keys)))
         return [rows.claimed(row) for row in found]
 
     def pending(self, incarnation: str, limit: int) -> list[Pending]:
-        return [rows.pending(row) for row in self._connection.fetch(PENDING, (incarnation, limit))]
+        return [rows.pending(row) for row in fetch(self._connection, PENDING, (incarnation, limit))]
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
         def call(part: Sequence[Outcome]) -> list[OutcomeAnswer]:
             batch = rows.as_json([rows.outcome_json(order, each) for order, each in enumerate(part)])
-            found = self._connection.fetch(RECORD, (incarnation, batch))
+            found = fetch(self._connection, RECORD, (incarnation, batch))
             return [rows.outcome_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(outcomes, call, _refused_outcome)
@@ -65,14 +63,14 @@ class PostgresRuns:
     def progress(self, incarnation: str, reports: Sequence[Progress]) -> None:
         def call(part: Sequence[Progress]) -> list[None]:
             batch = rows.as_json([rows.progress_json(order, each) for order, each in enumerate(part)])
-            self._connection.fetch(PROGRESS, (incarnation, batch))
+            fetch(self._connection, PROGRESS, (incarnation, batch))
             return [None] * len(part)
 
         in_parts(reports, call, lambda _report, _reason: None)
 
     def no_eligible_node(self, incarnation: str, keys: Sequence[AttemptKey], reason: str) -> None:
         if keys:
-            self._connection.fetch(UNRUNNABLE, (incarnation, *rows.key_columns(keys), reason))
+            fetch(self._connection, UNRUNNABLE, (incarnation, *rows.key_columns(keys), reason))
 
 
 def _refused_outcome(outcome: Outcome, reason: str) -> OutcomeAnswer:

@@ -8,6 +8,7 @@ from typing import Any
 
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweptJob
 from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow, PauseRow
+from shardkeeper.postgres.batches import fetch
 from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.rows import as_json, instant
 
@@ -27,13 +28,14 @@ class PostgresSweep:
         self._lag = timedelta(seconds=on_time_window_s + statement_timeout_s)
 
     def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
-        ((answer,),) = self._connection.fetch(BEGIN, (incarnation, self._lag, HOLD, limit))
+        ((answer,),) = fetch(self._connection, BEGIN, (incarnation, self._lag, HOLD, limit))
         return None if answer is None else _slice(answer)
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
     ) -> bool:
-        ((applied,),) = self._connection.fetch(
+        ((applied,),) = fetch(
+            self._connection,
             APPLY,
             (
                 incarnation,
