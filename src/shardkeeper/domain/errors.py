@@ -93,3 +93,14 @@ class SchemaOlder(SchemaMismatch):
 
 class SchemaNewer(SchemaMismatch):
     """The database's schema is newer than this version: install the version that `shardkeeper db upgrade` was run with."""
+
+
+class SettingsInvalid(ShardkeeperError):
+    """Some settings are wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems) or None)
+
+    def __reduce__(self) -> tuple[type[SettingsInvalid], tuple[tuple[str, ...]]]:
+        return (type(self), (self.problems,))

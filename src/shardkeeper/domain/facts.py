@@ -173,3 +173,10 @@ class DutyDone:
 class ListenerChanged:
     listening: bool
     problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalDamaged:
+    """A line of the journal of outcomes cannot be read and was left out."""
+
+    message: str

@@ -11,7 +11,15 @@ from shardkeeper.domain.planner.events import Event, ViewSeen
 from shardkeeper.domain.view import View
 from shardkeeper.node.board import Board
 from shardkeeper.ports.clock import Clock
-from shardkeeper.ports.coordinator import Coordinator, Load, NodeInfo, NodeState, Published, Snapshot
+from shardkeeper.ports.coordinator import (
+    Coordinator,
+    CoordinatorEvent,
+    Load,
+    NodeInfo,
+    NodeState,
+    Published,
+    Snapshot,
+)
 
 Fatal = Callable[[str], None]
 
@@ -19,7 +27,8 @@ Fatal = Callable[[str], None]
 class Coordination:
     """Turns snapshots into views for the planner, and publishes when this node leads.
 
-    ``later`` asks for ``reconsider`` after so many seconds; ``fatal`` is told when trying again cannot help.
+    ``notify`` receives what the coordinator tells; ``later`` asks for ``reconsider`` after so many seconds; ``fatal``
+    is told when trying again cannot help.
     """
 
     def __init__(
@@ -29,6 +38,7 @@ class Coordination:
         clock: Clock,
         board: Board,
         new_lineage: Callable[[], str],
+        notify: Callable[[CoordinatorEvent], None],
         later: Callable[[float], None],
         fatal: Fatal,
     ) -> None:
@@ -37,6 +47,7 @@ class Coordination:
         self._clock = clock
         self._board = board
         self._new_lineage = new_lineage
+        self._notify = notify
         self._later = later
         self._fatal = fatal
         self._entered = False
@@ -52,9 +63,19 @@ class Coordination:
         return self._snapshot
 
     def enter(self, incarnation: str) -> None:
-        """This incarnation holds a lease: take part under it."""
+        """This incarnation holds a lease: take part under it, as a new candidate."""
         self._published = None
-        self._say(replace(self._info, incarnation=incarnation, state=NodeState.ACTIVE))
+        info = replace(self._info, incarnation=incarnation, state=NodeState.ACTIVE)
+        if self._entered:
+            self._say(info)
+            return
+        self._info, self._entered = info, True
+        self._coordinator.start(info, self._notify)
+
+    def leave(self) -> None:
+        """Take this node out of the cluster for good."""
+        if self._entered:
+            self._coordinator.leave()
 
     def draining(self, draining: bool) -> None:
         """Be left out of the next view, or be in it again."""
@@ -104,18 +125,17 @@ class Coordination:
             self._later(decision.for_s)
 
     def _say(self, info: NodeInfo) -> None:
-        if self._entered and info == self._info:
+        if info == self._info:
             return
         self._info = info
-        self._entered = True
-        self._coordinator.update(info)
+        if self._entered:
+            self._coordinator.update(info)
 
     def _go_by(self, view: View | None) -> list[Event]:
         if view is None or view == self._going_by:
             return []
         self._going_by = view
-        if self._entered:
-            self._say(replace(self._info, applied_epoch=view.epoch))
+        self._say(replace(self._info, applied_epoch=view.epoch))
         return [ViewSeen(view)]
 
     def _watch_for_view(self, snapshot: Snapshot) -> None:

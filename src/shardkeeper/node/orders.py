@@ -39,7 +39,7 @@ class OrderLimits:
 
 
 def order_of(launch: Launch, node_id: str, limits: OrderLimits) -> AttemptOrder:
-    """What the workers are asked to run: exactly the pinned versions, parameters merged (impl, job, run: later wins)."""
+    """What the workers run: exactly the pinned versions, parameters merged (impl, job, run: later wins)."""
     spec = launch.job.spec
     return AttemptOrder(
         key=launch.claimed.key,

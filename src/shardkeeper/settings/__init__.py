@@ -1,3 +1,1 @@
-"""Adapter: settings from TOML, environment, files and credentials."""
-
-from __future__ import annotations
+"""Adapter: settings from one TOML file, environment variables and secret files (pydantic-settings)."""

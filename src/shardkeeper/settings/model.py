@@ -1,0 +1,131 @@
+"""All settings, their defaults and what is wrong with a value."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SIZE = re.compile(r"\s*(\d+)\s*(|[kKmMgG])i?[bB]?\s*")
+UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ZookeeperSettings(_Group):
+    """How to reach ZooKeeper beyond its hosts. ``auth`` is scheme:credential, such as digest:user:password."""
+
+    auth: SecretStr | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+class NodeSettings(_Group):
+    """What this node is: its share of the work, and labels that jobs may ask for."""
+
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class TasksSettings(_Group):
+    """What may run here. ``memory_limit`` and ``result_limit`` are bytes, or texts such as ``512M``."""
+
+    allowed_modules: tuple[str, ...] = ()
+    script_dirs: tuple[Path, ...] = ()
+    memory_limit: int | None = None
+    result_limit: int = 1024 * 1024
+
+    @field_validator("memory_limit", "result_limit", mode="before")
+    @classmethod
+    def _bytes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found = SIZE.fullmatch(value)
+        if found is None:
+            raise ValueError(f"{value!r} is not a size in bytes; write 1048576, 512M or 2G")
+        return int(found[1]) * UNITS[found[2].lower()]
+
+
+class SlackSettings(_Group):
+    """Where alerts go. Without a token or a webhook they stay in the table ``alert``."""
+
+    token: SecretStr | None = None
+    channel: str | None = None
+    api_url: str = "https://slack.com/api/"
+    webhook_url: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """Everything that is set from outside. Unknown settings are refused; durations are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SHARDKEEPER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    database_url: SecretStr = SecretStr("postgresql://localhost/shardkeeper")
+    zookeeper_hosts: str = "localhost:2181"
+    zookeeper: ZookeeperSettings = ZookeeperSettings()
+    namespace: str = "shardkeeper"
+    node_id: str = Field(default_factory=socket.gethostname)
+    node: NodeSettings = NodeSettings()
+    session_timeout: Seconds = 6.0
+    lease: Seconds | None = None
+    on_time_window: Seconds = 30.0
+    workers: Annotated[int, Field(ge=1, le=10_000)] = Field(default_factory=lambda: 2 * (os.cpu_count() or 1))
+    workers_min: Annotated[int, Field(ge=0, le=10_000)] = 0
+    queue_size: Annotated[int, Field(ge=0)] | None = None
+    busy_at: Annotated[int, Field(ge=1, le=100)] = 90
+    environment: str = "local"
+    grace_period: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    state_dir: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / f"shardkeeper-{os.getuid()}"
+    )
+    tasks: TasksSettings = TasksSettings()
+    slack: SlackSettings = SlackSettings()
+    heartbeat_url: SecretStr | None = None
+    retention: Seconds = 30 * 86_400.0
+    log_format: Literal["text", "json"] = "text"
+
+    @property
+    def lease_s(self) -> float:
+        """The lease: two thirds of the session timeout where it is not set."""
+        return self.lease if self.lease is not None else self.session_timeout * 2 / 3
+
+    @field_validator("node_id", "namespace")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if NAME.fullmatch(value) is None:
+            raise ValueError(f"{value!r} must be letters, digits, dots, dashes and underscores, at most 100")
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        if self.on_time_window <= self.session_timeout:
+            raise ValueError(
+                f"on_time_window ({self.on_time_window:g} s) must be longer than session_timeout "
+                f"({self.session_timeout:g} s), or the fires of a node that dies are left to the sweep"
+            )
+        if self.lease is not None and self.lease > self.session_timeout:
+            raise ValueError(
+                f"lease ({self.lease:g} s) must not be longer than session_timeout ({self.session_timeout:g} s)"
+            )
+        if self.workers_min > self.workers:
+            raise ValueError(
+                f"workers_min ({self.workers_min}) must not be larger than workers ({self.workers})"
+            )
+        return self
