@@ -141,6 +141,14 @@ class World(ABC):
     @abstractmethod
     def until(self, condition: Callable[[], object], what: str) -> None: ...
     @abstractmethod
+    def now(self) -> float:
+        """Seconds on the coordinators' clock."""
+
+    @abstractmethod
+    def breathe(self) -> None:
+        """Give the coordinators time for a few calls."""
+
+    @abstractmethod
     def cut(self, seat: Seat) -> None: ...
     @abstractmethod
     def freeze(self, seat: Seat) -> None: ...
@@ -215,6 +223,13 @@ class MemoryWorld(World):
             assert self.clock.monotonic() < limit, f"{what}: not within {_PATIENCE_S:g} s"
             assert self.clock.step(), f"{what}: and nothing more will happen"
 
+    def now(self) -> float:
+        return self.clock.monotonic()
+
+    def breathe(self) -> None:
+        for _ in range(3):
+            self.clock.step()
+
     def cut(self, seat: Seat) -> None:
         self.ensemble.cut(self.client(seat))
 
@@ -273,7 +288,8 @@ class RealWorld(World):
         self.admin.start(timeout=15)
 
     def options(self, hosts: str) -> ZooKeeperOptions:
-        return ZooKeeperOptions(hosts, self.namespace, session_timeout_s=SESSION_TIMEOUT_S)
+        # a poll would hide that a hint was never left
+        return ZooKeeperOptions(hosts, self.namespace, session_timeout_s=SESSION_TIMEOUT_S, poll_s=600.0)
 
     def _make(self, info: NodeInfo) -> Seat:
         relay = Relay(self._hosts)
@@ -297,6 +313,13 @@ class RealWorld(World):
     def breaker(self) -> Breaker:
         assert self._breaker is not None, "this server is not the test's own"
         return self._breaker
+
+    def now(self) -> float:
+        return monotonic()
+
+    def breathe(self) -> None:
+        for _ in range(3):
+            self.admin.sync("/")
 
     def cut(self, seat: Seat) -> None:
         self.relay(seat).cut()

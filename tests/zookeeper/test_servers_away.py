@@ -15,7 +15,7 @@ from shardkeeper.devservers import ZooKeeperEnsemble, ZooKeeperServer
 from shardkeeper.ports.coordinator import NodeInfo, Session
 from shardkeeper.zookeeper.coordinator import ZooKeeperCoordinator
 from shardkeeper.zookeeper.options import ZooKeeperOptions
-from tests.contract.coordinator_worlds import RealWorld, Seat, view
+from tests.contract.coordinator_worlds import SESSION_TIMEOUT_S, RealWorld, Seat, view
 from tests.servers.zookeeper import TEST_OPTIONS, require_zookeeper
 from tests.waiting import wait_until
 from tests.zookeeper.nodes import admin_of, seat_with
@@ -48,6 +48,26 @@ def test_a_restart_of_all_servers_within_the_session_costs_no_place(own_zookeepe
         assert a.publish(view(2, "a"), a.seen.view_version).ok
     finally:
         world.close()
+
+
+def test_all_servers_frozen_for_longer_than_the_session_end_with_one_place_each(
+    own_world: RealWorld, own_zookeeper: ZooKeeperServer
+) -> None:
+    seats = own_world.seats_of("a", "b")
+    assert seats[0].publish(view(1, "a", "b"), None).ok
+    for seat in seats:
+        seat.until(lambda seat=seat: seat.seen.view == view(1, "a", "b"), "the view")  # type: ignore[misc]
+    own_zookeeper.pause()
+    frozen_at = monotonic()
+    for seat in seats:
+        seat.until(lambda seat=seat: seat.seen.session is Session.SUSPENDED, "the doubt")  # type: ignore[misc]
+    wait_until(lambda: monotonic() > frozen_at + 1.5 * SESSION_TIMEOUT_S, what="more than a session")
+    assert all(seat.seen.view == view(1, "a", "b") and not seat.seen.leading for seat in seats)
+    own_zookeeper.resume()
+    for seat in seats:
+        seat.sees("a", "b")
+    leader = next(seat for seat in seats if seat.seen.leading)
+    assert leader.publish(view(2, "a", "b"), leader.seen.view_version).ok
 
 
 def test_a_link_that_flaps_ends_with_one_registration_and_one_candidate_each(world: RealWorld) -> None:

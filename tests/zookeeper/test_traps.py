@@ -6,14 +6,17 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from time import monotonic
 
 import pytest
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import NoNodeError, SessionExpiredError
+from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.protocol.states import EventType, KazooState, KeeperState, WatchedEvent
 
 from shardkeeper.devservers import ZooKeeperServer
-from shardkeeper.ports.coordinator import Load, Refusal, Session
+from shardkeeper.ports.coordinator import CoordinatorEvent, Load, NodeInfo, Refusal, Session, Snapshot
 from shardkeeper.zookeeper.codec import VIEW_LIMIT
+from shardkeeper.zookeeper.coordinator import ZooKeeperCoordinator
 from shardkeeper.zookeeper.link import Hint, Link, LinkChanged, LinkDown
 from shardkeeper.zookeeper.options import ZooKeeperOptions
 from shardkeeper.zookeeper.publication import publish
@@ -120,15 +123,29 @@ def test_a_call_over_a_link_that_is_down_fails_at_once_instead_of_queueing(
     link.close()
 
 
-def test_a_call_that_is_not_answered_ends_at_its_deadline(own_zookeeper: ZooKeeperServer) -> None:
-    link = Link(ZooKeeperOptions(own_zookeeper.hosts, session_timeout_s=1.0), _Posted())
-    link.open()
-    wait_until(lambda: link.live, what="the link")
-    own_zookeeper.pause()
+def test_calls_that_are_never_answered_end_together_at_one_deadline() -> None:
+    link = Link(ZooKeeperOptions("127.0.0.1:1", session_timeout_s=0.5), _Posted())
+    never = [SequentialThreadingHandler().async_result() for _ in range(4)]
+    before = monotonic()
     with pytest.raises(LinkDown):
-        link.wait([link.get("/zookeeper", watch=False), link.get("/zookeeper", watch=False)])
-    own_zookeeper.resume()
-    link.close()
+        link.wait(never)
+    assert 0.4 < monotonic() - before < 1.5
+
+
+def test_an_event_that_was_under_way_when_it_was_stopped_is_not_told(options: ZooKeeperOptions) -> None:
+    told: list[CoordinatorEvent] = []
+    coordinator = ZooKeeperCoordinator(options)
+    coordinator.start(NodeInfo("a", "a-1"), told.append)
+    coordinator.stop()
+    before = len(told)
+    coordinator._tell(Snapshot(Session.LOST))
+    assert len(told) == before
+
+
+def test_nothing_is_tried_again_across_the_end_of_a_session(options: ZooKeeperOptions) -> None:
+    client = Link(options, _Posted())._client
+    for retry in (client._conn_retry, client._retry):
+        assert SessionExpiredError not in retry.retry_exceptions
 
 
 def test_an_error_about_a_znode_is_an_answer_and_no_exception(options: ZooKeeperOptions) -> None:
@@ -186,7 +203,11 @@ def test_a_namespace_that_does_not_exist_is_made_however_deep_and_a_chroot_is_a_
 def test_a_namespace_that_is_deleted_under_running_nodes_is_made_again(world: RealWorld) -> None:
     a, b = world.seats_of("a", "b")
     assert a.publish(view(1, "a", "b"), None).ok
-    world.admin.delete(world.root, recursive=True)
+    # all at once: deleted one by one, the nodes would put back the first before the last is gone
+    transaction = world.admin.transaction()
+    for path in sorted(tree_of(world.admin, world.root), reverse=True):
+        transaction.delete(path)
+    assert all(answer is True for answer in transaction.commit())
     for seat in (a, b):
         seat.until(lambda seat=seat: seat.seen.view_version is None, "the loss")  # type: ignore[misc]
         seat.sees("a", "b")
