@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -59,32 +60,44 @@ class StoreWorld(ABC):
         """The store's clock: later than whatever was done before, earlier than whatever is done afterwards."""
 
     @abstractmethod
-    def pass_time(self, seconds: float) -> None:
-        """Let the store see so much time go by. (A real one has what it stores moved into the past instead;
-        fire times of runs stay.)"""
+    def pass_time(self, seconds: float, *, fires_too: bool = False) -> None:
+        """Let the store see so much time go by.
+
+        A real one has what it stores moved into the past instead; but the fire times of runs, which are in
+        the keys that tests hold, only where ``fires_too`` says so."""
 
     @abstractmethod
     def close(self) -> None: ...
 
 
 class _AuthorInMemory(Author):
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._author = MemoryAuthor(database)
+    """Time goes by while an author writes, as it does everywhere else."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        return self._author.transaction()
+    def __init__(self, database: MemoryDatabase, clock: VirtualClock) -> None:
+        self._author = MemoryAuthor(database)
+        self._clock = clock
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._author.transaction():
+            yield
+        self._clock.advance(0.001)
 
     def put_job(self, name: str, **columns: Any) -> None:
         self._author.put_job(name, **columns)
+        self._clock.advance(0.001)
 
     def delete_job(self, name: str) -> None:
         self._author.delete_job(name)
+        self._clock.advance(0.001)
 
     def put_impl(self, name: str, **columns: Any) -> None:
         self._author.put_impl(name, **columns)
+        self._clock.advance(0.001)
 
     def put_source(self, impl_spec: str, key: str, **columns: Any) -> None:
         self._author.put_source(impl_spec, key, **columns)
+        self._clock.advance(0.001)
 
 
 class MemoryWorld(StoreWorld):
@@ -94,7 +107,7 @@ class MemoryWorld(StoreWorld):
         self._clock = VirtualClock()
         self._database = MemoryDatabase(self._clock, on_time_window_s=self.on_time_window_s)
         store = MemoryStore(self._database)
-        self.author = _AuthorInMemory(self._database)
+        self.author = _AuthorInMemory(self._database, self._clock)
         self.specs = self.runs = self.leases = self.sweep = store
         self.alerts = self.house = self.operator = store
         self.sweep_lag_s = self._database.sweep_lag.total_seconds()
@@ -105,7 +118,7 @@ class MemoryWorld(StoreWorld):
         self._clock.advance(0.001)
         return now
 
-    def pass_time(self, seconds: float) -> None:
+    def pass_time(self, seconds: float, *, fires_too: bool = False) -> None:
         self._clock.advance(seconds)
 
     def close(self) -> None:

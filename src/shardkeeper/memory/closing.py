@@ -62,7 +62,7 @@ def close_item(database: MemoryDatabase, row: Attempt, now: datetime) -> RunStat
     is returned)."""
     run = row.run
     run.open_items -= 1
-    if row.status is AttemptStatus.STOPPED or (row.status is AttemptStatus.LOST and run.stop_requested):
+    if row.status is AttemptStatus.STOPPED:
         run.stopped_items += 1
     elif row.status is not AttemptStatus.COMPLETED:
         run.failed_items += 1

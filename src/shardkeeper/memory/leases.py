@@ -104,10 +104,15 @@ def _as_held(row: Attempt) -> Held:
 
 
 def _lose(database: MemoryDatabase, row: Attempt) -> bool:
-    """Turn a dead incarnation's attempt into LOST; True: another one stands in its place."""
+    """Turn a dead incarnation's attempt into LOST, or into STOPPED where its run is to stop anyway.
+
+    True: another attempt stands in its place."""
     now = database.now()
-    end_attempt(database, row, AttemptStatus.LOST, now)
-    database.note(What.LOST, row=row)
+    row.error_type = "Lost"
+    row.error_message = f"node {row.node_id} (incarnation {row.incarnation}) stopped beating"
+    stopping = database.rules.is_stopping(row.run)
+    end_attempt(database, row, AttemptStatus.STOPPED if stopping else AttemptStatus.LOST, now)
+    database.note(What.LOST, row=row, note=row.status)
     if not database.rules.may_reissue(row):
         close_item(database, row, now)
         return False

@@ -47,6 +47,8 @@ def trigger(
     run = new_run(database, TriggerKind.MANUAL, version, terms, fire_time or now, impl, total)
     run.parameters, run.requested_by = parameters, by
     insert_run(database, run, range(total) if item is None else [item], nodes)
+    for rows in run.attempts.values():
+        rows[0].not_before = rows[0].claimable_from = max(run.fire_time, now)
     audit(database, by, "trigger", job, run.run_id)
     database.tell(Hint("work"))
     return run.run_id
@@ -141,8 +143,10 @@ def pause(database: MemoryDatabase, job: str, reason: str | None, until: datetim
     """See ``OperatorStore.pause``; a pause that stands is replaced."""
     if job not in database.jobs:
         raise OrderRefused(f"there is no job {job}: `shardkeeper jobs` lists them")
-    _end_pause(database, job)
     now = database.now()
+    if until is not None and until <= now:
+        raise OrderRefused("the pause would end in the past: give a later instant, or none")
+    _end_pause(database, job)
     database.pauses.setdefault(job, []).append(PauseRecord(job, now, until, reason, by))
     database.note(What.PAUSED, job_name=job, note=reason)
     _changed(database, by, "pause", job)

@@ -26,7 +26,8 @@ def record_one(database: MemoryDatabase, incarnation: str, outcome: Outcome) -> 
         return OutcomeAnswer(outcome.key, Recording.SUPERSEDED, reason="the run is no longer kept")
     if rules.is_repeated(row, incarnation, outcome.claim_no):
         database.note(What.REPEATED, row=row, claim_no=outcome.claim_no, incarnation=incarnation)
-        return OutcomeAnswer(outcome.key, Recording.REPEATED)
+        closed = None if row.run.status.is_open else row.run.status
+        return OutcomeAnswer(outcome.key, Recording.REPEATED, run_closed=closed)
     if not rules.is_holder(row, incarnation, outcome.claim_no):
         database.note(What.SUPERSEDED, row=row, claim_no=outcome.claim_no, incarnation=incarnation)
         reason = f"the attempt is {row.status}, claim {row.claim_no} of {row.incarnation or 'nobody'}"

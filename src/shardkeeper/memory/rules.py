@@ -146,8 +146,8 @@ class Rules:
 
     # The sweep: rule 9 of the protocol.
 
-    def still_sweeps(self, duty: Duty | None, incarnation: str) -> bool:
-        return duty is not None and duty.holder == incarnation
+    def still_sweeps(self, duty: Duty | None, lease: LeaseRow | None, incarnation: str) -> bool:
+        return duty is not None and duty.holder == incarnation and self.may_create(lease)
 
     def is_unchanged(self, done: SweepSlice, cursor: str, fingerprint: str) -> bool:
         """What was decided goes by the very versions and pauses that stand, at the very place in the window."""

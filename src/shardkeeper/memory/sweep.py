@@ -37,7 +37,8 @@ class MemorySweep(Connection):
         self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
     ) -> bool:
         database, sweep = self.database, self.database.sweep
-        if not database.rules.still_sweeps(database.duties.get(SWEEP), incarnation):
+        duty, lease = database.duties.get(SWEEP), database.leases.get(incarnation)
+        if not database.rules.still_sweeps(duty, lease, incarnation):
             return False
         names = [job.job_name for job in done.jobs]
         same_window = sweep.window_until == done.window_until and sweep.watermark == done.window_from
