@@ -6,6 +6,7 @@ What is off is not mended but left behind: the worker is replaced by a fresh one
 from __future__ import annotations
 
 import _locale
+import _signal  # type: ignore[import-not-found] # typeshed has none
 import gc
 import os
 import resource
@@ -20,7 +21,7 @@ _SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() - {sign
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
 _LC_ALL = 6
 # the C function: signal.getsignal makes an enumeration's member of each
-_getsignal: Callable[[int], Any] = signal.getsignal.__wrapped__  # type: ignore[attr-defined]
+_getsignal = _signal.getsignal
 _MODULES_RIGHT = frozenset({"environment", "locale", "sys.path", "interpreter settings", "threads"})
 
 

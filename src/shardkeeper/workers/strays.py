@@ -38,7 +38,7 @@ def has_children() -> bool:
 
 
 def kill_children(patience_s: float = 2.0) -> int:
-    """Kill and reap all descendants of this process until none is left or patience ends; returns how many were reaped."""
+    """Kill and reap all descendants of this process until none is left or patience ends. Returns how many."""
     until = time.monotonic() + patience_s
     reaped = 0
     while has_children() and time.monotonic() < until:

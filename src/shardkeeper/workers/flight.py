@@ -1,0 +1,117 @@
+"""An order on its way through a worker: what is known of it, and when something must be done about it.
+
+All instants are of the monotonic clock, in seconds: a step of the wall clock stops or kills nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from shardkeeper.ports.workers import AttemptOrder
+from shardkeeper.workers.frames import Message
+
+if TYPE_CHECKING:
+    from shardkeeper.workers.crew import Worker
+
+NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An entrypoint to be tried."""
+
+    entrypoint: str
+    kind: str
+
+
+class Verdict(StrEnum):
+    """Why an attempt is being ended from outside."""
+
+    STOP = "stop"
+    WHOLE = "timeout"
+    PHASE = "phase timeout"
+    IMPORT = "import timeout"
+    CLOSE = "close"
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """``seq``: its number in this node's life."""
+
+    seq: int
+    order: AttemptOrder | Check
+    worker: Worker | None = None
+    deaths: int = 0
+    """Workers that died before it began."""
+    importing: bool = False
+    started_at: float | None = None
+    """Wall clock, seconds since the epoch; None: not begun."""
+    code_version: str | None = None
+    phase: str | None = None
+    verdict: Verdict | None = None
+    detail: str = ""
+    whole_at: float = NEVER
+    phase_at: float = NEVER
+    import_at: float = NEVER
+    interrupt_at: float = NEVER
+    kill_at: float = NEVER
+
+    @property
+    def next_at(self) -> float:
+        """When to look at it again."""
+        return min(self.whole_at, self.phase_at, self.import_at, self.interrupt_at, self.kill_at)
+
+    @property
+    def begun(self) -> bool:
+        """Whether something of it has run."""
+        return self.started_at is not None
+
+    def start(self, message: Message, now: float) -> None:
+        """Its first phase begins."""
+        assert isinstance(self.order, AttemptOrder)
+        self.started_at = message["at"]
+        self.code_version = message.get("code_version")
+        self.importing = False
+        self.import_at = NEVER
+        if self.order.timeout_s is not None:
+            self.whole_at = now + self.order.timeout_s
+
+    def enter(self, phase: str, now: float) -> None:
+        """Another phase begins."""
+        assert isinstance(self.order, AttemptOrder)
+        self.phase = phase
+        self.phase_at = now + self.order.phase_timeouts_s.get(phase, NEVER)
+
+    def stop(self, now: float, kill_after_s: float) -> None:
+        """Asked to stop; the sooner kill wins, and an end that is under way already is not put off."""
+        if self.verdict is None:
+            self.verdict = Verdict.STOP
+        self.interrupt_at = min(self.interrupt_at, now + kill_after_s / 2)
+        self.kill_at = min(self.kill_at, now + kill_after_s)
+
+    def run_out(self, now: float, grace_s: float) -> None:
+        """Decide which time has run out by now, if any; then it is interrupted at once and killed after the grace."""
+        assert isinstance(self.order, AttemptOrder)
+        if now >= self.whole_at:
+            self._expire(Verdict.WHOLE, f"took longer than {self.order.timeout_s:g} s")
+        elif now >= self.phase_at:
+            limit_s = self.order.phase_timeouts_s.get(self.phase or "", 0.0)
+            self._expire(Verdict.PHASE, f"{self.phase} took longer than {limit_s:g} s")
+        else:
+            return
+        self.whole_at = self.phase_at = NEVER
+        self.interrupt_at = now
+        self.kill_at = min(self.kill_at, now + grace_s)
+
+    def _expire(self, verdict: Verdict, detail: str) -> None:
+        # one who was asked to stop before stays stopped
+        if self.verdict is None:
+            self.verdict, self.detail = verdict, detail
+
+
+def instant(epoch_s: float | None) -> datetime | None:
+    """Wall clock seconds as an aware UTC instant."""
+    return None if epoch_s is None else datetime.fromtimestamp(epoch_s, UTC)
