@@ -31,7 +31,7 @@ check: setup ## format, lint, types, floors
 	@$(BIN)/lint-imports --no-logo
 
 test: check servers ## check, then every test, on real servers
-	@tools/setup-postgres
+	@tools/setup-for-tests
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile
 
 bench: servers ## how late, how many per second, at what share of the processor

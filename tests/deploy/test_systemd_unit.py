@@ -9,13 +9,24 @@ from typing import Final
 
 import pytest
 
+from shardkeeper.devservers import ServerUnavailable
+from tests.servers.available import found_or_skip
+
 ROOT: Final = Path(__file__).parents[2]
 UNIT: Final = ROOT / "deploy" / "systemd" / "shardkeeper@.service"
 HIGHEST_EXPOSURE: Final = 2.5
 
-needs_systemd_analyze = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze comes with Debian's package systemd"
-)
+
+@pytest.fixture
+def systemd_analyze() -> None:
+    """Skips at home, fails in CI, when the program is missing."""
+
+    def find() -> str:
+        if (program := shutil.which("systemd-analyze")) is None:
+            raise ServerUnavailable("systemd-analyze comes with Debian's package systemd")
+        return program
+
+    found_or_skip(find)
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +48,7 @@ def setting(name: str) -> str:
     )[name]
 
 
-@needs_systemd_analyze
+@pytest.mark.usefixtures("systemd_analyze")
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     # it looks whether the command exists, so give it one that does
     text = re.sub(
@@ -48,12 +59,12 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
 
-@needs_systemd_analyze
+@pytest.mark.usefixtures("systemd_analyze")
 def test_the_unit_exposes_little() -> None:
     assert exposure(UNIT) <= HIGHEST_EXPOSURE
 
 
-@needs_systemd_analyze
+@pytest.mark.usefixtures("systemd_analyze")
 def test_the_exposure_rises_when_the_hardening_is_taken_away(tmp_path: Path) -> None:
     text = re.sub(
         r"^(Protect|Private|Restrict|CapabilityBounding|SystemCall)\w*=.*\n", "", UNIT.read_text(), flags=re.M

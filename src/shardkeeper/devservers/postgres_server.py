@@ -9,7 +9,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +20,16 @@ from psycopg import sql
 from shardkeeper.devservers.errors import ServerFailed, ServerUnavailable
 from shardkeeper.devservers.ports import LOOPBACK, ReservedPort
 from shardkeeper.devservers.postgres_installation import PostgresInstallation, may_enter, unprivileged_user
-from shardkeeper.devservers.processes import RunAs, ServerCommand, ServerProcess, children_of, wait_until_gone
+from shardkeeper.devservers.processes import (
+    RunAs,
+    ServerCommand,
+    ServerProcess,
+    children_of,
+    freeze,
+    signal_if_there,
+    thaw,
+    wait_until_gone,
+)
 
 SUPERUSER: Final = "postgres"
 _READY_TIMEOUT_S: Final = 60.0
@@ -126,19 +134,17 @@ class PostgresServer:
             return
         everybody = self._processes()
         for pid in everybody:
-            _signal(pid, signal.SIGKILL)
+            signal_if_there(pid, signal.SIGKILL)
         self._end(signal.SIGKILL)
         wait_until_gone(everybody, _STOP_TIMEOUT_S)
 
     def pause(self) -> None:
         """Freeze it and all its backends (SIGSTOP): connections stay open and silent."""
-        for pid in self._processes():
-            _signal(pid, signal.SIGSTOP)
+        freeze(self._processes(), _STOP_TIMEOUT_S)
 
     def resume(self) -> None:
         """Let a frozen one go on (SIGCONT)."""
-        for pid in self._processes():
-            _signal(pid, signal.SIGCONT)
+        thaw(self._processes())
 
     def close(self) -> None:
         """Stop it and give its port back."""
@@ -315,8 +321,3 @@ class PostgresServer:
         if self._process is None:
             raise ServerFailed("the PostgreSQL server was never started")
         return self._process
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -105,6 +106,31 @@ def children_of(pid: int) -> tuple[int, ...]:
         return ()
 
 
+def freeze(pids: Iterable[int], timeout_s: float) -> None:
+    """Send SIGSTOP and wait until every thread has stopped: the signal alone returns earlier, and a thread may still
+    answer. Raises `ServerFailed` after `timeout_s` seconds."""
+    everybody = tuple(pids)
+    for pid in everybody:
+        signal_if_there(pid, signal.SIGSTOP)
+    deadline = monotonic() + timeout_s
+    while any(_moves(pid) for pid in everybody):
+        if monotonic() > deadline:
+            raise ServerFailed(f"processes {everybody} have not stopped after {timeout_s:g} s")
+        sleep(_POLL_S)
+
+
+def thaw(pids: Iterable[int]) -> None:
+    """Send SIGCONT."""
+    for pid in pids:
+        signal_if_there(pid, signal.SIGCONT)
+
+
+def signal_if_there(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may have ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def wait_until_gone(pids: Iterable[int], timeout_s: float) -> None:
     """Wait until none of the processes runs any more; raises `ServerFailed` after `timeout_s` seconds."""
     deadline = monotonic() + timeout_s
@@ -116,10 +142,20 @@ def wait_until_gone(pids: Iterable[int], timeout_s: float) -> None:
 
 
 def _runs(pid: int) -> bool:
+    return _state(Path(f"/proc/{pid}/stat")) not in "ZX"
+
+
+def _moves(pid: int) -> bool:
+    """Whether any thread of the process could do something."""
+    return any(_state(stat) not in "TtZX" for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
+def _state(stat: Path) -> str:
+    """The kernel's letter for a process or thread, X when there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return stat.read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return "X"
 
 
 def _spawn(command: ServerCommand) -> subprocess.Popen[bytes]:

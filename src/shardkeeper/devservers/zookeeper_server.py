@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from shardkeeper.devservers.errors import ServerFailed
 from shardkeeper.devservers.ports import LOOPBACK, ReservedPort
-from shardkeeper.devservers.processes import ServerCommand, ServerProcess
+from shardkeeper.devservers.processes import ServerCommand, ServerProcess, freeze, thaw
 from shardkeeper.devservers.zookeeper_installation import ZooKeeperInstallation
 
 _MAIN: Final = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
@@ -141,11 +141,11 @@ class ZooKeeperServer:
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): its connections stay open and silent."""
-        self._running().send(signal.SIGSTOP)
+        freeze([self.pid], _STOP_TIMEOUT_S)
 
     def resume(self) -> None:
         """Let a frozen one go on (SIGCONT)."""
-        self._running().send(signal.SIGCONT)
+        thaw([self.pid])
 
     def close(self) -> None:
         """Stop it and give its port back."""
