@@ -137,7 +137,7 @@ def test_two_ways_to_write_one_schedule_are_equal_so_that_jobs_share_a_timer(one
         ("0 0 * * *\n", "ASCII"),
         ("\x1b[31m0 0 * * *", "ASCII"),
         ("0" * 10_000, "longer than"),
-        ("9" * 300 + " * * * *", "minute field"),
+        ("9" * 150 + " * * * *", "minute field"),
     ],
 )
 def test_what_is_refused_names_the_reason_and_a_mend(expression: str, word: str) -> None:

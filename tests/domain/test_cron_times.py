@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from croniter import croniter
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shardkeeper.domain.cron import parse_cron
@@ -80,6 +80,9 @@ def test_fires_agree_with_a_naive_walk_minute_by_minute(expression: str, start: 
 @settings(max_examples=100, deadline=None)
 @given(EXPRESSIONS, INSTANTS)
 def test_the_next_and_the_latest_fire_agree_with_croniter(expression: str, start: datetime) -> None:
+    _, _, day, _, weekday = expression.split()
+    # croniter takes 0-6 beside */n for `*`; here, as in cron, both are given and either counts
+    assume(weekday == "*" or "*" not in day or len(numbers(weekday, 0, 6)) < 7)
     times = parse_cron(expression, "j")
     assert times.next_after(start) == croniter(expression, start).get_next(datetime)
     assert times.latest_until(start - timedelta(microseconds=1)) == croniter(expression, start).get_prev(
