@@ -66,11 +66,10 @@ class LinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something happened at `path` (absolute); `deleted` when the znode is gone."""
+    """Something happened at `path` (absolute)."""
 
     link: Link
     path: str
-    deleted: bool
 
 
 class _ObservingConnection(ConnectionHandler):  # type: ignore[misc]  # kazoo ships no types
@@ -156,7 +155,7 @@ class Link:
     def hint(self, event: WatchedEvent) -> None:
         """The one watch callback; at a disconnect kazoo drops all watches, and the state tells it."""
         if event.type != EventType.NONE:
-            self._post(Hint(self, event.path, event.type == EventType.DELETED))
+            self._post(Hint(self, event.path))
 
     @property
     def live(self) -> bool:
@@ -225,8 +224,8 @@ class Link:
         return self._sender().sync_async(path)
 
     def children(self, path: str) -> Any:
-        """The children's names; leaves a watch."""
-        return self._sender().get_children_async(path, watch=self.hint)
+        """(names of the children, stat of their parent); leaves a watch."""
+        return self._sender().get_children_async(path, watch=self.hint, include_data=True)
 
     def get(self, path: str, *, watch: bool) -> Any:
         """(data, stat)."""

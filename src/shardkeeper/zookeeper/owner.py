@@ -117,9 +117,9 @@ class Owner:
             case LinkChanged(link, state, auth_failed):
                 if link is self._link:
                     self._link_changed(state, auth_failed)
-            case Hint(link, path, deleted):
+            case Hint(link, path):
                 if link is self._link:
-                    self._keeper.reading.is_stale(path, deleted=deleted)
+                    self._keeper.reading.is_stale(path)
             case Update(info):
                 self._keeper.update(info)
             case Leave():

@@ -86,6 +86,8 @@ class Reading:
     view: View | None = None
     view_version: int | None = None
     view_problem: str | None = None
+    _candidates_made: int = 0
+    """czxid of `/candidates`."""
     _stale: set[str] = field(default_factory=set)
 
     def everything_is_stale(self) -> None:
@@ -94,16 +96,9 @@ class Reading:
         self._stale.update(self.paths.node(node_id) for node_id in self.nodes)
         self.candidates.clear()
 
-    def is_stale(self, path: str, *, deleted: bool = False) -> None:
+    def is_stale(self, path: str) -> None:
         """A hint names this place."""
-        if deleted and path == self.paths.candidates:
-            self.candidates.clear()  # the numbers may begin anew
         self._stale.add(path)
-
-    @property
-    def stale(self) -> bool:
-        """Whether there is anything to read."""
-        return bool(self._stale)
 
     def refresh(self, link: Link) -> None:
         """Read all that is stale; raises `LinkDown`, `Denied`, `TreeMissing`, and what was not read then
@@ -116,15 +111,16 @@ class Reading:
 
     def _refresh_lists(self, link: Link) -> None:
         lists = [path for path in (self.paths.nodes, self.paths.candidates) if path in self._stale]
-        for path, names in zip(lists, link.wait([link.children(path) for path in lists]), strict=True):
-            if isinstance(names, NoNodeError):
+        for path, answer in zip(lists, link.wait([link.children(path) for path in lists]), strict=True):
+            if isinstance(answer, NoNodeError):
                 raise TreeMissing(f"{path} does not exist")
-            if isinstance(names, Exception):
-                raise names
+            if isinstance(answer, Exception):
+                raise answer
+            names, stat = answer
             if path == self.paths.nodes:
                 self._take_nodes(set(names))
             else:
-                self._take_candidates(link, set(names))
+                self._take_candidates(link, set(names), stat.czxid)
 
     def _take_nodes(self, names: set[str]) -> None:
         self._stale.update(self.paths.node(name) for name in names - self.nodes.keys())
@@ -132,7 +128,11 @@ class Reading:
             del self.nodes[gone]
             self._stale.discard(self.paths.node(gone))
 
-    def _take_candidates(self, link: Link, names: set[str]) -> None:
+    def _take_candidates(self, link: Link, names: set[str], made: int) -> None:
+        if made != self._candidates_made:
+            # another /candidates: its numbers began anew, so a name that we know may be somebody else's now
+            self.candidates.clear()
+            self._candidates_made = made
         self.strange = tuple(sorted(name for name in names if not _SEQUENCE.fullmatch(name)))
         names -= set(self.strange)
         for gone in self.candidates.keys() - names:
