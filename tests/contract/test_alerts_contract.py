@@ -19,10 +19,10 @@ def test_a_run_that_has_failed_for_good_writes_one_alert(story: Story) -> None:
     (alert,) = story.alerts()
     assert (alert.kind, alert.job_name, alert.channel, alert.tries) == ("failed", "job", "#prices", 0)
     body = alert.body
-    assert (body["job"], body["run_id"]) == ("job", first.key.run_id)
-    assert (body["items_total"], body["items_failed"], body["item"]) == (2, 1, 0)
+    assert (body["job_name"], body["run_id"]) == ("job", first.key.run_id)
+    assert (body["items"], body["failed_items"], body["item"], body["status"]) == (2, 1, 0, "FAILED")
     assert (body["error_type"], body["error_message"]) == ("ValidationError", "out of bounds")
-    assert (body["node"], body["attempt"], body["failures_in_a_row"]) == ("node-a", 1, 1)
+    assert (body["node_id"], body["attempt"], body["failures_in_a_row"]) == ("node-a", 1, 1)
     assert body["owner"] == "ada"
 
 

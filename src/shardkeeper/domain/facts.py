@@ -180,3 +180,17 @@ class JournalDamaged:
     """A line of the journal of outcomes cannot be read and was left out."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsSent:
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsHeldUp:
+    """The service refused; ``retry_after_s`` None: it will not be tried again by itself."""
+
+    count: int
+    reason: str
+    retry_after_s: float | None

@@ -99,16 +99,15 @@ def _body(run: Run, state: JobState) -> dict[str, Any]:
     worst = min(failed, key=lambda row: row.key.item, default=None)
     terms = run.terms
     body = {
-        "job": run.job_name,
+        "job_name": run.job_name,
         "run": run_name(run.job_name, run.fire_time),
         "run_id": run.run_id,
         "fire_time": run.fire_time.isoformat(),
         "trigger_kind": run.kind,
-        "status": run.status,
         "missed_count": run.missed_count,
         "reason": run.reason,
-        "items_total": len(last),
-        "items_failed": len(failed),
+        "items": len(last),
+        "failed_items": len(failed),
         "failures_in_a_row": state.failures_in_a_row,
         "last_success": None if state.last_success_at is None else state.last_success_at.isoformat(),
         "owner": terms.owner,
@@ -123,9 +122,9 @@ def _of_attempt(row: Attempt, terms: JobTerms) -> dict[str, Any]:
     return {
         "item": row.key.item,
         "item_parameter": terms.item_parameters.get(str(row.key.item)),
-        "item_status": row.status,
+        "status": row.status,
         "phase": row.phase,
-        "node": row.node_id,
+        "node_id": row.node_id,
         "attempt": row.key.attempt,
         "error_type": row.error_type and row.error_type[:200],
         "error_message": row.error_message and row.error_message[:3000],

@@ -50,7 +50,7 @@ class MemoryAlerts(Connection):
 
     @store_call
     def raise_alert(self, event_key: str, kind: str, body: Mapping[str, Any]) -> bool:
-        job_name, channel = body.get("job"), body.get("channel")
+        job_name, channel = body.get("job_name"), body.get("channel")
         added = add_alert(self.database, event_key, kind, body, job_name=job_name, channel=channel)
         return added is not None
 

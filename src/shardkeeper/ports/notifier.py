@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from shardkeeper.domain.notices import Notice
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """``text`` is the first line and the fallback; ``blocks`` the whole as Slack's blocks; ``thread``
-    answers in a thread."""
-
-    channel: str | None
-    text: str
-    blocks: tuple[Mapping[str, Any], ...] = ()
-    thread: str | None = None
+__all__ = ["Notice", "Notifier", "Posted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """``ok``; else again after ``retry_after_s``, or never by itself where that is None (``reason``:
-    invalid_auth ...)."""
+    """``ok``; else again after ``retry_after_s``, or never by itself where that is None (``reason``: invalid_auth ...).
+
+    ``message_id`` names the message, so that a recovery can answer in its thread; None where the service gives none.
+    """
 
     ok: bool
     message_id: str | None = None
@@ -30,5 +24,5 @@ class Posted:
 
 
 class Notifier(Protocol):
-    def post(self, message: Message) -> Posted:
+    def post(self, notice: Notice) -> Posted:
         """Blocks for a bounded time and never raises: each refusal, hang or odd answer becomes a Posted."""

@@ -1,3 +1,1 @@
-"""Adapter: Slack behind the notifier port."""
-
-from __future__ import annotations
+"""Adapter: Slack, through slack-sdk."""

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import structlog
 
 from shardkeeper.domain.facts import (
+    AlertsHeldUp,
     AttemptClaimed,
     AttemptRecorded,
     ClockSkewed,
@@ -36,6 +37,7 @@ from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 
 QUIET = (RunCreated, AttemptClaimed)
 WARNINGS = (
+    AlertsHeldUp,
     ClockSkewed,
     FireLeft,
     FoundDead,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, account_for
 from shardkeeper.domain.errors import StoreUnavailable
@@ -42,15 +43,20 @@ class SweepWork:
         self._aside_until = 0.0
 
     def run(self, actions: Sequence[Round]) -> list[Event]:
-        """See Work. Slice after slice, until there is nothing left or the duty is another's."""
+        """See Work. Slice after slice of one window, until there is nothing left or the duty is another's.
+
+        Time goes on meanwhile, so that there is always a next window: that is the next round's.
+        """
         if self._monotonic() < self._aside_until:
             return []
         incarnation = actions[-1].incarnation
         created = recorded = 0
+        window_until: datetime | None = None
         for _ in range(self._slices_per_round):
             found = self._store.sweep_begin(incarnation, self._jobs_per_slice)
-            if found is None:
+            if found is None or window_until not in (None, found.window_until):
                 break
+            window_until = found.window_until
             decided = self._decide(found)
             if decided is None:
                 self._aside_until = self._monotonic() + STEP_ASIDE_S
