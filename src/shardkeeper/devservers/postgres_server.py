@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 import signal
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +12,11 @@ from typing import Final, Self
 import psycopg
 from psycopg import sql
 
-from shardkeeper.devservers.errors import ServerFailed, ServerUnavailable
+from shardkeeper.devservers.errors import ServerFailed
 from shardkeeper.devservers.ports import LOOPBACK, ReservedPort
-from shardkeeper.devservers.postgres_installation import PostgresInstallation, may_enter, unprivileged_user
+from shardkeeper.devservers.postgres_data import SUPERUSER, PostgresData
+from shardkeeper.devservers.postgres_installation import PostgresInstallation
 from shardkeeper.devservers.processes import (
-    RunAs,
     ServerCommand,
     ServerProcess,
     children_of,
@@ -31,12 +26,9 @@ from shardkeeper.devservers.processes import (
     wait_until_gone,
 )
 
-SUPERUSER: Final = "postgres"
 _READY_TIMEOUT_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 30.0
-_INITDB_TIMEOUT_S: Final = 120.0
 _BIND_TRIES: Final = 5
-_LONGEST_SOCKET_FOLDER: Final = 80  # bytes; the kernel allows 107 for folder and file name together
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +55,7 @@ class PostgresServer:
     ) -> None:
         self.folder = folder
         self.options = options or PostgresOptions()
-        self._run_as = unprivileged_user()
-        found = installation or PostgresInstallation.embedded()
-        self.installation = found if self._run_as is None else found.reachable_for(self._run_as)
-        self._data = folder / "data"
-        self._password_file = folder / "password"
-        self._socket_folder: Path | None = None
+        self._data = PostgresData(folder, installation or PostgresInstallation.embedded())
         self._port: ReservedPort | None = None
         self._process: ServerProcess | None = None
 
@@ -76,6 +63,11 @@ class PostgresServer:
     def version(self) -> int:
         """The major version."""
         return self.installation.version
+
+    @property
+    def installation(self) -> PostgresInstallation:
+        """The programs that are run."""
+        return self._data.installation
 
     @property
     def port(self) -> int:
@@ -93,16 +85,16 @@ class PostgresServer:
 
     def url(self, database: str = "postgres") -> str:
         """The superuser's URL of a database, over TCP."""
-        return f"postgresql://{SUPERUSER}:{self._password()}@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql://{SUPERUSER}:{self._data.password()}@{LOOPBACK}:{self.port}/{database}"
 
     def socket_url(self, database: str = "postgres") -> str:
         """The same over the Unix socket."""
-        return f"postgresql://{SUPERUSER}:{self._password()}@:{self.port}/{database}?host={self._sockets()}"
+        return f"postgresql://{SUPERUSER}:{self._data.password()}@:{self.port}/{database}?host={self._data.sockets()}"
 
     def start(self) -> None:
         """Make the data folder when there is none, start, wait until connections are taken; does nothing when it
         runs. Raises `ServerFailed`, and `ServerUnavailable` when the folder cannot be used."""
-        self._initialize()
+        self._data.initialize()
         tries = _BIND_TRIES
         while not self.alive:
             tries -= 1
@@ -154,9 +146,7 @@ class PostgresServer:
         if self._port is not None:
             self._port.release()
             self._port = None
-        if self._socket_folder is not None and self._socket_folder.parent != self.folder:
-            shutil.rmtree(self._socket_folder, ignore_errors=True)
-            self._socket_folder = None
+        self._data.close()
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, as a copy of `template` where given (nobody may be connected to that); returns its URL."""
@@ -199,12 +189,12 @@ class PostgresServer:
         self._process = ServerProcess(
             ServerCommand(
                 argv=self._argv(),
-                folder=self._data,
+                folder=self._data.data,
                 log=self.folder / "postgresql.log",
                 # a fast shutdown when we die
                 death_signal=signal.SIGINT,
                 environment={"LC_ALL": "C"},
-                run_as=self._run_as,
+                run_as=self._data.run_as,
             )
         )
         self._process.wait_until_ready(
@@ -214,7 +204,7 @@ class PostgresServer:
     def _takes_connections(self) -> bool:
         """postmaster.pid says so, and that it is this very process: a port could be somebody else's."""
         try:
-            lines = (self._data / "postmaster.pid").read_text().split("\n")
+            lines = (self._data.data / "postmaster.pid").read_text().split("\n")
         except OSError:
             return False
         return lines[0] == str(self._running().pid) and len(lines) > 7 and lines[7].strip() == "ready"
@@ -223,91 +213,14 @@ class PostgresServer:
         settings = {
             "listen_addresses": LOOPBACK,
             "port": str(self.port),
-            "unix_socket_directories": str(self._sockets()),
+            "unix_socket_directories": str(self._data.sockets()),
             "max_connections": str(self.options.max_connections),
             "shared_buffers": "64MB",
             **({} if self.options.durable else {"fsync": "off", "full_page_writes": "off"}),
             **self.options.settings,
         }
         flags = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
-        return (str(self.installation.programs / "postgres"), "-D", str(self._data), *flags)
-
-    def _initialize(self) -> None:
-        version_file = self._data / "PG_VERSION"
-        if version_file.exists():
-            found = version_file.read_text().strip()
-            if found != str(self.version):
-                raise ServerFailed(
-                    f"{self._data} is of PostgreSQL {found}, not {self.version}: use a fresh folder"
-                )
-            owner = self._data.stat()
-            if self._run_as is not None:
-                self._run_as = RunAs(owner.st_uid, owner.st_gid)
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._check_reachable()
-        self._make_folder(self._data)
-        self._password_file.touch(mode=0o600)
-        self._password_file.write_text(secrets.token_urlsafe(18))
-        with tempfile.NamedTemporaryFile("w", dir=self._data.parent) as handed_over:
-            handed_over.write(self._password())
-            handed_over.flush()
-            self._own(Path(handed_over.name))
-            self._run_initdb(handed_over.name)
-
-    def _run_initdb(self, password_file: str) -> None:
-        argv = [str(self.installation.programs / "initdb"), "-D", str(self._data), "-U", SUPERUSER]
-        argv += [
-            "--auth=scram-sha-256",
-            f"--pwfile={password_file}",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
-        user = self._run_as
-        done = subprocess.run(
-            argv,
-            cwd=self._data,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_INITDB_TIMEOUT_S,
-            user=None if user is None else user.uid,
-            group=None if user is None else user.gid,
-            extra_groups=None if user is None else [],
-        )
-        if done.returncode != 0:
-            shutil.rmtree(self._data, ignore_errors=True)
-            raise ServerFailed(f"initdb failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-
-    def _check_reachable(self) -> None:
-        if self._run_as is not None and not may_enter(self.folder, self._run_as):
-            raise ServerUnavailable(
-                f"PostgreSQL runs as uid {self._run_as.uid} when root starts it, and that user may not enter "
-                f"{self.folder}: choose a folder outside home folders"
-            )
-
-    def _sockets(self) -> Path:
-        if self._socket_folder is None:
-            folder = self.folder / "sockets"
-            if len(os.fsencode(folder)) > _LONGEST_SOCKET_FOLDER:
-                folder = Path(tempfile.mkdtemp(prefix="shardkeeper-sockets-"))
-            self._make_folder(folder)
-            self._socket_folder = folder
-        return self._socket_folder
-
-    def _make_folder(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._own(folder)
-
-    def _own(self, path: Path) -> None:
-        if self._run_as is not None:
-            os.chown(path, self._run_as.uid, self._run_as.gid)
-
-    def _password(self) -> str:
-        return self._password_file.read_text()
+        return (str(self.installation.programs / "postgres"), "-D", str(self._data.data), *flags)
 
     def _processes(self) -> tuple[int, ...]:
         pid = self._running().pid
