@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from shardkeeper.devservers import PostgresServer, ZooKeeperServer
 
@@ -22,6 +22,8 @@ def main() -> None:
     sys.stdout.write(f"{server.pid}\n")
     sys.stdout.flush()
     sys.stdin.read()
+    # long enough for a signal to arrive and be obeyed, were there one
+    Event().wait(1)
     if not server.alive:
         sys.exit("the server died with the thread that started it")
     server.close()
