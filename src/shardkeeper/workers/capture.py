@@ -62,7 +62,8 @@ class Capture:
         self._page = page
         self._pipe_fd = pipe_fd
         self._own = threading.local()
-        self._reading = threading.Lock()
+        # reentrant: a task's signal handler may print while we read
+        self._reading = threading.RLock()
         self._stdout = CapturedText(self)
         self._stderr = CapturedText(self)
         os.set_blocking(pipe_fd, False)
@@ -92,7 +93,13 @@ class Capture:
         self._own.tail = tail
 
     def write(self, data: bytes) -> None:
-        (getattr(self._own, "tail", None) or self._page).write(data)
+        own: Tail | None = getattr(self._own, "tail", None)
+        if own is not None:
+            own.write(data)
+            return
+        # what children wrote before comes before
+        self._read_pipe()
+        self._page.write(data)
 
     def text(self, secrets: Iterable[str]) -> str | None:
         """The log of this thread's attempt so far, with what is still in the pipe."""

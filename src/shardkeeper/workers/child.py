@@ -122,7 +122,6 @@ class Child:
         spoilt = self._hygiene.spoilt()
         if spoilt is not None:
             outcome.setdefault("retire", f"the task has changed: {spoilt}")
-        self._page.enter("")
         self._send(outcome_frame(outcome, body))
         if "retire" in outcome:
             os._exit(0)

@@ -92,7 +92,14 @@ def _failure(attempt: Attempt, error: BaseException, phases: Phases) -> Message:
     if isinstance(error, Declined):
         return {**failure, "error_type": "NotRunnableHere", "traceback": error.trace, "decline": True}
     if isinstance(error, TaskStopped) or attempt.stop_seen:
-        return {**failure, "status": "STOPPED", "error_message": failure["error_message"] or "stopped"}
+        # where it was when it was interrupted is the best hint at why it hung
+        where = {"traceback": traceback_of(error, secrets)} if attempt.phase else {}
+        return {
+            **failure,
+            **where,
+            "status": "STOPPED",
+            "error_message": failure["error_message"] or "stopped",
+        }
     if isinstance(error, RetryLater):
         return {**failure, "status": "RETRY_LATER", "delay_s": error.seconds}
     if isinstance(error, Cancel):
