@@ -1,4 +1,4 @@
-"""A Slack that is not: takes chat.postMessage and webhooks on loopback and keeps them, for tests and ``shardkeeper dev``."""
+"""A Slack that is not: takes messages on loopback and keeps them, for tests and ``shardkeeper dev``."""
 
 from __future__ import annotations
 
