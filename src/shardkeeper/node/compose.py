@@ -52,7 +52,7 @@ from shardkeeper.system.log import FactLog
 from shardkeeper.system.service import ServiceManager
 from shardkeeper.timers.apscheduler_timers import ApschedulerTimers
 from shardkeeper.workers.settings import WorkersSettings
-from shardkeeper.workers.supervisor import ProcessWorkers
+from shardkeeper.workers.pool import ProcessWorkers
 from shardkeeper.zookeeper.coordinator import ZooKeeperCoordinator
 from shardkeeper.zookeeper.options import ZooKeeperOptions
 
