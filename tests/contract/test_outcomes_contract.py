@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from shardkeeper.domain.runs import AttemptStatus, Phase
 from shardkeeper.ports.runs import Progress, Recording, ValueRow
 from tests.contract.story import COMPLETED, FAILED, PENDING, STOPPED, TIMED_OUT, A, B, Story
 
-RETRIES = {"max_attempts": 3}
+RETRIES: dict[str, Any] = {"max_attempts": 3}
 
 
 def test_a_completed_run_of_one_item_has_that_items_result(story: Story) -> None:
@@ -29,7 +30,16 @@ def test_a_run_of_many_items_has_their_results_by_item_and_closes_with_the_last(
     assert story.end(third, result="c").run_closed is None
     assert story.end(first, result="a").run_closed is None
     assert story.end(second).run_closed == "COMPLETED"
-    assert story.row(first.key.run_id)["result"] == {"0": "a", "2": "c"}
+    assert story.row(first.key.run_id)["result"] == {"0": "a", "1": None, "2": "c"}
+
+
+def test_a_run_that_is_not_completed_has_no_result(story: Story) -> None:
+    story.job(sharding_total_count=2)
+    first, second = story.create().claimed
+    story.end(first, result="a")
+    story.end(second, FAILED)
+    assert story.row(first.key.run_id)["result"] is None
+    assert [row["result"] for row in story.attempts(first.key.run_id)] == ["a", None]
 
 
 def test_items_that_end_on_two_nodes_close_their_run_once(story: Story) -> None:

@@ -102,7 +102,7 @@ def close_run(database: MemoryDatabase, run: Run, now: datetime) -> RunStatus:
     """Set the run's status, and do all that follows: job_status, alerts, the live_run row."""
     run.status = _status(run)
     run.finished_at = now
-    run.result = _result(run)
+    run.result = _result(run) if run.status is RunStatus.COMPLETED else None
     database.open_runs.pop(run.run_id, None)
     database.note(What.RUN_CLOSED, run, note=run.status)
     _follow(database, run, now)
@@ -120,7 +120,7 @@ def _result(run: Run) -> Any:
     results: Mapping[int, Any] = {item: rows[-1].result for item, rows in run.attempts.items()}
     if len(results) == 1:
         return next(iter(results.values()))
-    return {str(item): result for item, result in sorted(results.items()) if result is not None} or None
+    return {str(item): result for item, result in sorted(results.items())}
 
 
 def _follow(database: MemoryDatabase, run: Run, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """One call for a whole batch, and what happens when one of the batch spoils it.
 
-A value that cannot be stored, or a row that is locked for too long, fails the whole statement. The batch is then split in
+A value that cannot be stored, or a row that is locked for too long, fails the whole statement. The batch is then
+split in
 halves, again and again, until the culprit stands alone; all others are stored as if it had not been there. That is safe
 because every call is one transaction and idempotent.
 """
@@ -12,21 +13,18 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from shardkeeper.domain.errors import ShardkeeperError
 from shardkeeper.postgres.connection import Connection
-from shardkeeper.postgres.errors import StoreTimeout
+from shardkeeper.postgres.errors import StoreTimeout, is_refusal
 
 T = TypeVar("T")
 A = TypeVar("A")
-
-NOT_STORABLE = ("22", "23", "54")
-"""Classes of SQLSTATE that a value in the request causes: data exception, integrity violation, limit exceeded."""
 
 
 def in_parts(
     items: Sequence[T], call: Callable[[Sequence[T]], list[A]], refuse: Callable[[T, str], A]
 ) -> list[A]:
-    """``call`` with all of ``items``, or in parts where some spoil it; ``refuse`` answers for one that cannot be stored.
+    """``call`` with all of ``items``, or in parts where some spoil it; ``refuse`` answers for one that cannot be
+    stored.
 
     Answers stand in the order of the items. Raises StoreUnavailable when the store does not answer, or when a single
     item times out by itself: the parts before it are stored then, and the caller repeats the whole.
@@ -38,7 +36,7 @@ def in_parts(
     except StoreTimeout:
         if len(items) == 1:
             raise
-    except (ShardkeeperError, ValueError) as error:
+    except (psycopg.Error, ValueError) as error:
         reason = not_storable(error)
         if reason is None:
             raise
@@ -48,17 +46,16 @@ def in_parts(
     return in_parts(items[:half], call, refuse) + in_parts(items[half:], call, refuse)
 
 
-def not_storable(error: ShardkeeperError | ValueError) -> str | None:
+def not_storable(error: psycopg.Error | ValueError) -> str | None:
     """Why a value of the request cannot be stored, in one line; None: the error is of another kind.
 
     A ValueError comes from the conversion to JSON: NaN, infinity, more digits than Python converts.
     """
     if isinstance(error, ValueError):
         return str(error)
-    cause = error.__cause__
-    if not isinstance(cause, psycopg.Error) or (cause.sqlstate or "")[:2] not in NOT_STORABLE:
+    if not is_refusal(error):
         return None
-    return (cause.diag.message_primary or str(cause)).splitlines()[0]
+    return (error.diag.message_primary or str(error)).splitlines()[0]
 
 
 def fetch(connection: Connection, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
