@@ -20,7 +20,7 @@ from shardkeeper.zookeeper.coordinator import ZooKeeperCoordinator
 from shardkeeper.zookeeper.link import Hint, Link, LinkChanged, LinkDown
 from shardkeeper.zookeeper.options import ZooKeeperOptions
 from shardkeeper.zookeeper.publication import publish
-from shardkeeper.zookeeper.reading import Paths
+from shardkeeper.zookeeper.reading import Paths, Reading
 from tests.contract.coordinator_worlds import RealWorld, view
 from tests.servers import ZooKeeperNamespace
 from tests.waiting import wait_until
@@ -289,3 +289,29 @@ def test_a_poll_finds_what_no_hint_told_and_writes_nothing(
     a.sees("a", "b")
     assert world.admin.exists(f"{world.root}/nodes/a").version == before
     assert len(a.snapshots) - heard <= 4, "a poll that finds nothing new tells nothing"
+
+
+def test_a_candidates_number_is_somebody_elses_when_its_parent_was_made_again(
+    world: RealWorld, options: ZooKeeperOptions
+) -> None:
+    paths = Paths(options.root)
+    link = Link(options, _Posted())
+    link.open()
+    wait_until(lambda: link.live, what="the link")
+    for path in (paths.root, paths.nodes, paths.candidates):
+        world.admin.create(path)
+    link.wait([link.create(paths.candidates + "/", b"", ephemeral=True, sequence=True)])
+    reading = Reading(paths)
+    reading.everything_is_stale()
+    reading.refresh(link)
+    before = {name: znode.owner for name, znode in reading.candidates.items()}
+    world.admin.delete(paths.candidates, recursive=True)
+    world.admin.create(paths.candidates)
+    world.admin.create(paths.candidates + "/", ephemeral=True, sequence=True)
+    reading.is_stale(paths.candidates)
+    reading.refresh(link)
+    after = {name: znode.owner for name, znode in reading.candidates.items()}
+    mine = link.session
+    link.close()
+    assert before == {"0000000000": mine}
+    assert after == {"0000000000": world.admin.client_id[0]}
