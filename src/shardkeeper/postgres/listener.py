@@ -117,7 +117,7 @@ class PostgresListener:
         ``stop`` too."""
         payloads = [each.payload for each in raw.notifies(timeout=0)]
         if not payloads:
-            ready, _, _ = select.select([raw.fileno(), self._awake], [], [], timeout_s)
+            ready, _, _ = select.select([raw.fileno(), self._awake.fileno()], [], [], timeout_s)
             if raw.fileno() in ready:
                 payloads = [each.payload for each in raw.notifies(timeout=0)]
         tokens = []
