@@ -1,0 +1,35 @@
+"""`shardkeeper agent`: the daemon."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import click
+
+from shardkeeper.node.compose import make_daemon
+from shardkeeper.node.compose_operations import check_schema, configure_log, read_settings
+
+
+@click.command()
+def agent() -> None:
+    """Run a node until it is told to stop.
+
+    SIGTERM (or Ctrl-C): hand over, end what runs within the grace period, exit 0. A second one: give back what runs at
+    once. SIGHUP: new worker processes, so that new task code is taken up.
+    """
+    settings = read_settings()
+    configure_log(settings)
+    check_schema(settings)
+    daemon = make_daemon(settings)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        daemon.stop()
+
+    def recycle(number: int, frame: FrameType | None) -> None:
+        daemon.recycle()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, recycle)
+    daemon.run()
