@@ -7,6 +7,12 @@
 --   advisory, lease, new job_run keys, live_run, existing job_run, shard_run, job_state.
 -- Waiting runs are changed only under their job's live_run row, hence live_run comes before the counters.
 
+-- Functions of the hot path allow one plan only: go through the batch in the order written, and look each row up by its
+-- primary key. They are planned while today's partition may still be empty, and the plan is kept: one that reads a
+-- table, or the index of what is RUNNING, from end to end looks cheap then, and grows slower all day. Planning once is
+-- half of the speed, since every partition is planned for. `is not distinct from` where an equality is meant keeps
+-- the partial indexes out, for the same reason.
+
 -- Held shared by creations until they commit; the sweep takes the versions' key and then this one, both exclusively.
 -- Two keys, since creations wait for stampings (see create_runs) but never for one another.
 create function shardkeeper.creation_lock_key() returns bigint
@@ -26,18 +32,19 @@ create function shardkeeper.instant_text(p_instant timestamptz) returns text
 
 -- Locks what closing items of these runs may change. Every closing begins with it.
 create function shardkeeper.lock_runs(p_runs bigint[], p_fires timestamptz[]) returns void
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 declare
     v_from timestamptz;
     v_to   timestamptz;
+    v_jobs text[];
 begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
-    perform 1 from shardkeeper.live_run l
-      where l.job_name in (
-          select r.job_name from shardkeeper.job_run r
-           where r.id = any (p_runs) and r.fire_time between v_from and v_to
-             and r.trigger_kind in ('schedule', 'misfire', 'backfill'))
-      order by l.job_name for no key update;
+    select array_agg(distinct r.job_name) into v_jobs from shardkeeper.job_run r
+     where r.id = any (p_runs) and r.fire_time between v_from and v_to
+       and r.trigger_kind in ('schedule', 'misfire', 'backfill');
+    perform 1 from shardkeeper.live_run l where l.job_name = any (v_jobs) order by l.job_name for no key update;
     perform 1 from shardkeeper.job_run r
       where r.id = any (p_runs) and r.fire_time between v_from and v_to
       order by r.id for no key update;
@@ -47,7 +54,9 @@ $$;
 -- Hands the live_run rows of these jobs, held by runs that are closed, to the oldest waiting run of each, else removes
 -- them. The caller holds the rows.
 create function shardkeeper.release_live(p_jobs text[], p_runs bigint[]) returns void
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs  text[];
     v_runs  bigint[];
@@ -110,18 +119,21 @@ $$;
 
 -- Counts these closed runs (one element each) into job_state and writes their alerts.
 create function shardkeeper.tell_closed(p_runs bigint[], p_fires timestamptz[]) returns void
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 declare
-    v_jobs text[];
-    v_from timestamptz;
-    v_to   timestamptz;
+    v_jobs  text[];
+    v_known integer;
+    v_from  timestamptz;
+    v_to    timestamptz;
 begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
     select array_agg(distinct r.job_name order by r.job_name) into v_jobs
       from shardkeeper.job_run r where r.id = any (p_runs) and r.fire_time between v_from and v_to;
-    perform 1 from (select 1 from shardkeeper.job_state t where t.job_name = any (v_jobs)
-                    order by t.job_name for no key update) locked;
-    if (select count(*) from shardkeeper.job_state t where t.job_name = any (v_jobs)) < cardinality(v_jobs) then
+    perform 1 from shardkeeper.job_state t where t.job_name = any (v_jobs) order by t.job_name for no key update;
+    get diagnostics v_known = row_count;
+    if v_known < cardinality(v_jobs) then
         insert into shardkeeper.job_state (job_name) select unnest(v_jobs) on conflict do nothing;
         perform 1 from shardkeeper.job_state t where t.job_name = any (v_jobs)
           order by t.job_name for no key update;
@@ -134,7 +146,8 @@ begin
          where r.id = any (p_runs) and r.fire_time between v_from and v_to
         window w as (partition by r.job_name order by r.fire_time, r.id)),
     counted as materialized (
-        select c.*, t.last_success_at,
+        select c.*, t.last_success_at, t.failures_in_a_row as base,
+               max(c.finished_at) filter (where c.status = 'COMPLETED') over (partition by c.job_name) as succeeded_at,
                count(*) filter (where c.status = 'FAILED')
                    over (partition by c.job_name, c.successes order by c.fire_time, c.id)
                    + case when c.successes = 0 then t.failures_in_a_row else 0 end as failures
@@ -143,15 +156,14 @@ begin
         select c.*, lag(c.failures) over (partition by c.job_name order by c.fire_time, c.id) as before
           from counted c),
     last as (
-        select distinct on (c.job_name) c.job_name, c.id, c.fire_time, c.status, c.finished_at, c.failures
+        select distinct on (c.job_name) c.job_name, c.id, c.fire_time, c.status, c.finished_at, c.failures,
+               c.succeeded_at
           from counted c order by c.job_name, c.fire_time desc, c.id desc),
     kept as (
         update shardkeeper.job_state t
            set last_run = l.id, last_fire_time = l.fire_time, last_status = l.status,
                last_finished_at = l.finished_at, failures_in_a_row = l.failures,
-               last_success_at = coalesce((select max(c.finished_at) from counted c
-                                            where c.job_name = l.job_name and c.status = 'COMPLETED'),
-                                          t.last_success_at)
+               last_success_at = coalesce(l.succeeded_at, t.last_success_at)
           from last l where t.job_name = l.job_name)
     insert into shardkeeper.alert (event_key, kind, job_name, run_id, channel, body, thread)
     select 'run:' || a.id || ':' || a.kind, a.kind, a.job_name, a.id, a.alert ->> 'channel',
@@ -163,8 +175,8 @@ begin
                 order by f.alert_id desc limit 1) end
       from (select t.*, v.alert, case t.status when 'FAILED' then 'failed' else 'recovered' end as kind,
                    case t.status when 'FAILED' then t.failures
-                                 when 'COMPLETED' then coalesce(t.before, s.failures_in_a_row) else 0 end as row_of
-              from told t join shardkeeper.job_state s using (job_name)
+                                 when 'COMPLETED' then coalesce(t.before, t.base) else 0 end as row_of
+              from told t
               left join shardkeeper.job_version v on v.version = t.job_version) a
       join shardkeeper.job_run r on r.id = a.id and r.fire_time = a.fire_time
      where a.row_of >= greatest(1, coalesce(case when jsonb_typeof(a.alert -> 'after') = 'number'
@@ -177,7 +189,9 @@ $$;
 
 -- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED.
 create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) returns table (run_id bigint, status text)
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from timestamptz;
@@ -187,14 +201,15 @@ begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
     return query
         with final as (
-            select distinct on (s.run_id, s.item) s.run_id, s.item, s.status, s.result, r.stop_requested as stopping
+            select distinct on (s.run_id, s.item) s.run_id, s.fire_time, s.item, s.status, s.result,
+                   r.stop_requested as stopping
               from unnest(p_runs, p_fires) c (id, fire_time)
               join shardkeeper.job_run r on r.id = c.id and r.fire_time = c.fire_time
               join shardkeeper.shard_run s on s.run_id = c.id and s.fire_time = c.fire_time
              where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
              order by s.run_id, s.item, s.attempt desc),
         summed as (
-            select f.run_id,
+            select f.run_id, f.fire_time,
                    -- lost while it was to be stopped anyway: stopped
                    case when bool_or(f.status in ('FAILED', 'TIMED_OUT') or f.status = 'LOST' and not f.stopping)
                         then 'FAILED'
@@ -204,11 +219,12 @@ begin
                         when sum(octet_length(f.result::text)) > 1000000
                         then jsonb_build_object('too_large', true, 'bytes', sum(octet_length(f.result::text)))
                         else jsonb_object_agg(f.item, f.result) end as result
-              from final f group by f.run_id)
+              from final f group by f.run_id, f.fire_time)
         update shardkeeper.job_run r
-           set status = u.status, result = case u.status when 'COMPLETED' then u.result end, open_items = 0, waiting = false, finished_at = clock_timestamp()
-          from unnest(p_runs, p_fires) c (id, fire_time) join summed u on u.run_id = c.id
-         where r.id = c.id and r.fire_time = c.fire_time and r.fire_time between v_from and v_to
+           set status = u.status, result = case u.status when 'COMPLETED' then u.result end, open_items = 0,
+               waiting = false, finished_at = clock_timestamp()
+          from summed u
+         where r.id = u.run_id and r.fire_time = u.fire_time and r.fire_time between v_from and v_to
            and r.status in ('CREATED', 'RUNNING')
         returning r.id, r.status;
     select array_agg(distinct r.job_name) into v_jobs
@@ -224,7 +240,10 @@ $$;
 
 -- One element per item that was closed; the caller has locked its runs. Returns the runs that are closed by it.
 create function shardkeeper.settle_items(p_runs bigint[], p_fires timestamptz[])
-    returns table (run_id bigint, status text) language plpgsql as $$
+    returns table (run_id bigint, status text)
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from  timestamptz;
@@ -252,7 +271,10 @@ $$;
 -- Closes the PENDING attempts of these open runs as `p_status`, and the runs that have nothing else. With STOPPED the
 -- runs are marked as to be stopped: what is RUNNING ends by its node, and nothing of them becomes PENDING again.
 create function shardkeeper.close_pending(p_runs bigint[], p_fires timestamptz[], p_status text, p_reason text)
-    returns integer language plpgsql as $$
+    returns integer
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -271,7 +293,7 @@ begin
            set status = p_status, waiting = false, finished_at = clock_timestamp(), error_message = p_reason
           from unnest(p_runs, p_fires) c (id, fire_time)
          where s.run_id = c.id and s.fire_time = c.fire_time and s.fire_time between v_from and v_to
-           and s.status = 'PENDING'
+           and s.status is not distinct from 'PENDING'
         returning s.run_id, s.fire_time)
     select array_agg(c.run_id), array_agg(c.fire_time) into v_runs, v_fires from closed c;
     if v_runs is null then

@@ -35,7 +35,10 @@ $$;
 -- row: whoever comes second finds it RUNNING, or STOPPED.
 create function shardkeeper.claim_rows(
     p_incarnation text, p_node text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[])
-    returns setof shardkeeper.claimed_attempt language plpgsql as $$
+    returns setof shardkeeper.claimed_attempt
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -55,7 +58,7 @@ begin
           join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
          where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
            and (k.attempt is null or s.attempt = k.attempt)
-           and s.status = 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
+           and s.status is not distinct from 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
            and (s.pinned_node is null or s.pinned_node = p_node)
            and not r.stop_requested
          order by s.run_id, s.item, s.attempt for update of s),
@@ -82,7 +85,7 @@ begin
           join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
          where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
            and (k.attempt is null or s.attempt = k.attempt)
-           and s.status = 'RUNNING' and s.incarnation = p_incarnation
+           and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation
          order by s.run_id, s.item;
 end
 $$;
@@ -126,7 +129,10 @@ $$;
 -- Closes attempts that are still PENDING as FAILED: nobody could run them for too long.
 create function shardkeeper.close_unrunnable(
     p_incarnation text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[], p_reason text)
-    returns integer language plpgsql as $$
+    returns integer
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -144,7 +150,7 @@ begin
           join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time
                                       and s.item = k.item and s.attempt = k.attempt
          where s.fire_time between v_from and v_to
-           and s.status = 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
+           and s.status is not distinct from 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
          order by s.run_id, s.item, s.attempt for update of s),
     closed as (
         update shardkeeper.shard_run s

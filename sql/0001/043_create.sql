@@ -4,6 +4,8 @@
 -- One request on its way through create_runs.
 create type shardkeeper.creation as (
     ord           integer,
+    -- of a run or record to be made
+    run_id        bigint,
     job_name      text,
     fire_time     timestamptz,
     job_version   bigint,
@@ -54,38 +56,43 @@ $$;
 -- What is to become of each request by the versions, the pauses and the clock. A fire that was in force is held all the
 -- same when its job was disabled, deleted or paused between the fire and now.
 create function shardkeeper.judge_creations(p_requests jsonb, p_window interval, p_node text, p_now timestamptz)
-    returns shardkeeper.creation[] language plpgsql as $$
+    returns shardkeeper.creation[]
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 begin
     return (
-        select array_agg(row(q.ord, q.job, q.fire, q.jv, q.iv, q.total,
-                   array(select i from unnest(q.claim) i
-                          where i between 0 and q.total - 1 and coalesce(q.nodes[i + 1] = p_node, true)),
-                   q.nodes,
-                   case when q.fire > p_now then 'early'
-                        when f.version is distinct from q.jv or not coalesce(f.enabled, false)
-                             or i.version is distinct from q.iv then 'not_in_force'
-                        when p_now - q.fire >= least(p_window, f.misfire_grace) then 'old'
-                        when not q.make then 'absent'
-                        else 'made' end,
-                   coalesce(
+        select array_agg(row(j.ord, case when j.outcome = 'made' then nextval('shardkeeper.run_id') end, j.job, j.fire,
+                   j.jv, j.iv, j.total,
+                   array(select i from unnest(j.claim) i
+                          where i between 0 and j.total - 1 and coalesce(j.nodes[i + 1] = p_node, true)),
+                   j.nodes, j.outcome,
+                   case when j.outcome = 'made' then coalesce(
                        (select case when v.spec is null then 'deleted' else 'disabled' end
                           from shardkeeper.job_version v
-                         where v.job_name = q.job and v.in_force_from > q.fire and v.in_force_from <= p_now
+                         where v.job_name = j.job and v.in_force_from > j.fire and v.in_force_from <= p_now
                            and (v.spec is null or not v.enabled)
                            and not exists (select from shardkeeper.spec_problem p
                                             where p.version = v.version and not p.of_impl)
                          order by v.in_force_from desc, v.version desc limit 1),
                        (select 'paused' || coalesce(': ' || u.reason, '')
                           from shardkeeper.pause u
-                         where u.job_name = q.job and u.since <= p_now
-                           and coalesce(least(u.until, u.resumed_at) > q.fire, true)
-                         order by u.since desc limit 1)),
-                   f.overlap, f.priority)::shardkeeper.creation
-               order by q.job, q.fire)
-          from jsonb_to_recordset(p_requests) as q (ord integer, job text, fire timestamptz, jv bigint, iv bigint,
-                   total integer, claim integer[], nodes text[], make boolean)
-          left join lateral shardkeeper.job_version_at(q.job, q.fire) f on true
-          left join lateral shardkeeper.impl_version_at(f.impl_spec, q.fire) i on true);
+                         where u.job_name = j.job and u.since <= p_now
+                           and coalesce(least(u.until, u.resumed_at) > j.fire, true)
+                         order by u.since desc limit 1)) end,
+                   j.overlap, j.priority)::shardkeeper.creation
+               order by j.job, j.fire)
+          from (select q.*, f.overlap, f.priority,
+                       case when q.fire > p_now then 'early'
+                            when f.version is distinct from q.jv or not coalesce(f.enabled, false)
+                                 or i.version is distinct from q.iv then 'not_in_force'
+                            when p_now - q.fire >= least(p_window, f.misfire_grace) then 'old'
+                            when not q.make then 'absent'
+                            else 'made' end as outcome
+                  from jsonb_to_recordset(p_requests) as q (ord integer, job text, fire timestamptz, jv bigint,
+                           iv bigint, total integer, claim integer[], nodes text[], make boolean)
+                  left join lateral shardkeeper.job_version_at(q.job, q.fire) f on true
+                  left join lateral shardkeeper.impl_version_at(f.impl_spec, q.fire) i on true) j);
 end
 $$;
 
@@ -94,24 +101,35 @@ $$;
 create function shardkeeper.compete_for_live(p_jobs text[], p_runs bigint[], p_fires timestamptz[])
     returns table (run_id bigint, holder bigint, holder_fire timestamptz) language plpgsql as $$
 #variable_conflict use_column
+declare
+    v_jobs  text[];
+    v_runs  bigint[];
+    v_fires timestamptz[];
 begin
+    with held as (
+        insert into shardkeeper.live_run (job_name, run_id, fire_time)
+        select distinct on (n.job_name) n.job_name, n.id, n.fire_time
+          from unnest(p_jobs, p_runs, p_fires) n (job_name, id, fire_time)
+         order by n.job_name, n.fire_time
+        on conflict (job_name) do update set taken_at = shardkeeper.live_run.taken_at
+        returning job_name, run_id, fire_time)
+    select array_agg(h.job_name), array_agg(h.run_id), array_agg(h.fire_time) into v_jobs, v_runs, v_fires from held h;
+    if v_runs @> p_runs then
+        return;
+    end if;
     return query
-        with held as (
-            insert into shardkeeper.live_run (job_name, run_id, fire_time)
-            select distinct on (n.job_name) n.job_name, n.id, n.fire_time
-              from unnest(p_jobs, p_runs, p_fires) n (job_name, id, fire_time)
-             order by n.job_name, n.fire_time
-            on conflict (job_name) do update set taken_at = shardkeeper.live_run.taken_at
-            returning job_name, run_id, fire_time)
         select n.id, h.run_id, h.fire_time
-          from unnest(p_jobs, p_runs) n (job_name, id) join held h on h.job_name = n.job_name
+          from unnest(p_jobs, p_runs) n (job_name, id)
+          join unnest(v_jobs, v_runs, v_fires) h (job_name, run_id, fire_time) on h.job_name = n.job_name
          where h.run_id <> n.id;
 end
 $$;
 
 -- Makes runs wait behind the ones in the way.
 create function shardkeeper.queue_runs(p_runs bigint[], p_fires timestamptz[], p_jobs text[]) returns void
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 begin
     update shardkeeper.job_run r set waiting = true, status = 'CREATED', started_at = null
       from unnest(p_runs, p_fires) n (id, fire_time) where r.id = n.id and r.fire_time = n.fire_time;
@@ -142,28 +160,29 @@ end
 $$;
 
 -- Inserts the runs and records of `p_all` that are to be made, and the runs' attempts: the creator's own RUNNING, the
--- rest PENDING. Returns what was inserted, by request (created, queued, skipped); what another had inserted before is
--- not in it.
+-- rest PENDING. Returns what was inserted (created, queued, skipped); what another had inserted before is not in it.
 create function shardkeeper.insert_runs(
     p_all shardkeeper.creation[], p_kind text, p_incarnation text, p_node text)
-    returns table (ord integer, run_id bigint, outcome text, reason text) language plpgsql as $$
+    returns table (ord integer, run_id bigint, outcome text, reason text)
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now     timestamptz := clock_timestamp();
-    v_ords    integer[];
     v_runs    bigint[];
-    v_jobs    text[];
-    v_fires   timestamptz[];
-    v_skipped bigint[];
-    v_reasons text[];
-    v_queued  bigint[];
+    v_rivals  record;
+    v_skipped bigint[] := '{}';
+    v_reasons text[] := '{}';
+    v_queued  bigint[] := '{}';
 begin
     -- One key order everywhere, so that creators of the same fires wait for each other, but never in a circle. Written
     -- as it stays when live_run is won, which is the rule.
     with made as (
-        insert into shardkeeper.job_run (job_name, fire_time, trigger_kind, status, reason, job_version, impl_version,
-                                         sharding_total_count, priority, open_items, started_at, finished_at)
-        select c.job_name, c.fire_time, p_kind,
+        insert into shardkeeper.job_run (id, job_name, fire_time, trigger_kind, status, reason, job_version,
+                                         impl_version, sharding_total_count, priority, open_items, started_at,
+                                         finished_at)
+        select c.run_id, c.job_name, c.fire_time, p_kind,
                case when c.held is not null then 'SKIPPED' when cardinality(c.claim_items) > 0 then 'RUNNING'
                     else 'CREATED' end,
                c.held, c.job_version, c.impl_version, c.total, c.priority,
@@ -173,63 +192,83 @@ begin
           from unnest(p_all) c where c.outcome = 'made'
          order by c.job_name, c.fire_time
         on conflict do nothing
-        returning id, job_name, fire_time)
-    select array_agg(c.ord), array_agg(m.id), array_agg(m.job_name), array_agg(m.fire_time)
-      into v_ords, v_runs, v_jobs, v_fires
-      from made m join unnest(p_all) c on c.job_name = m.job_name and c.fire_time = m.fire_time;
+        returning id)
+    select array_agg(m.id) into v_runs from made m;
     if v_runs is null then
         return;
     end if;
 
-    select array_agg(l.run_id) filter (where not l.queues), array_agg(l.reason) filter (where not l.queues),
-           array_agg(l.run_id) filter (where l.queues)
-      into v_skipped, v_reasons, v_queued
-      from (select x.run_id, p_kind <> 'schedule' or c.overlap in ('queue', 'replace') as queues,
-                   format('run %s (%s) is in the way', x.holder, shardkeeper.run_name(c.job_name, x.holder_fire))
-                       as reason
-              from (select array_agg(c.job_name) as jobs, array_agg(n.id) as runs, array_agg(c.fire_time) as fires
-                      from unnest(v_ords, v_runs) n (ord, id) join unnest(p_all) c on c.ord = n.ord
-                      where c.held is null and c.overlap <> 'allow') k
-             cross join lateral shardkeeper.compete_for_live(k.jobs, k.runs, k.fires) x
-              join unnest(v_ords, v_runs) n (ord, id) on n.id = x.run_id
-              join unnest(p_all) c on c.ord = n.ord
-             where k.jobs is not null) l;
-    if v_skipped is not null then
+    select array_agg(c.job_name) as jobs, array_agg(c.run_id) as runs, array_agg(c.fire_time) as fires into v_rivals
+      from unnest(p_all) c where c.run_id = any (v_runs) and c.held is null and c.overlap <> 'allow';
+    if v_rivals.runs is not null then
+        select coalesce(array_agg(c.run_id) filter (where not q.queues), '{}'),
+               coalesce(array_agg(format('run %s (%s) is in the way', x.holder,
+                                         shardkeeper.run_name(c.job_name, x.holder_fire)))
+                            filter (where not q.queues), '{}'),
+               coalesce(array_agg(c.run_id) filter (where q.queues), '{}')
+          into v_skipped, v_reasons, v_queued
+          from shardkeeper.compete_for_live(v_rivals.jobs, v_rivals.runs, v_rivals.fires) x
+          join unnest(p_all) c on c.run_id = x.run_id
+         cross join lateral (select p_kind <> 'schedule' or c.overlap in ('queue', 'replace') as queues) q;
+    end if;
+    if v_skipped <> '{}' then
         update shardkeeper.job_run r
            set status = 'SKIPPED', reason = k.reason, open_items = 0, started_at = null, finished_at = v_now
-          from unnest(v_skipped, v_reasons) k (id, reason), unnest(v_runs, v_fires) n (id, fire_time)
-         where n.id = k.id and r.id = n.id and r.fire_time = n.fire_time;
+          from unnest(v_skipped, v_reasons) k (id, reason) join unnest(p_all) c on c.run_id = k.id
+         where r.id = c.run_id and r.fire_time = c.fire_time;
     end if;
-    if v_queued is not null then
-        perform shardkeeper.queue_runs(array_agg(n.id), array_agg(n.fire_time), array_agg(n.job_name))
-           from unnest(v_runs, v_fires, v_jobs) n (id, fire_time, job_name) where n.id = any (v_queued);
+    if v_queued <> '{}' then
+        perform shardkeeper.queue_runs(array_agg(c.run_id), array_agg(c.fire_time), array_agg(c.job_name))
+           from unnest(p_all) c where c.run_id = any (v_queued);
     end if;
 
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, status, node_id, incarnation,
                                        pinned_node, not_before, waiting, claim_no, claimed_at)
-    select n.id, c.fire_time, i.item, 1, c.job_name, case when own.is then 'RUNNING' else 'PENDING' end,
+    select c.run_id, c.fire_time, i.item, 1, c.job_name, case when own.is then 'RUNNING' else 'PENDING' end,
            case when own.is then p_node end, case when own.is then p_incarnation end, c.nodes[i.item + 1], v_now,
            w.waits, case when own.is then 1 else 0 end, case when own.is then v_now end
-      from unnest(v_ords, v_runs) n (ord, id)
-      join unnest(p_all) c on c.ord = n.ord
-     cross join lateral (select coalesce(n.id = any (v_queued), false) as waits) w
+      from unnest(p_all) c
+     cross join lateral (select c.run_id = any (v_queued) as waits) w
      cross join lateral generate_series(0, c.total - 1) i (item)
      cross join lateral (select not w.waits and i.item = any (c.claim_items) as is) own
-     where c.held is null and (v_skipped is null or n.id <> all (v_skipped));
+     where c.run_id = any (v_runs) and c.held is null and c.run_id <> all (v_skipped);
 
-    if v_queued is not null and p_kind = 'schedule' then
-        perform shardkeeper.stop_older(n.id, c.job_name, c.fire_time)
-           from unnest(v_ords, v_runs) n (ord, id) join unnest(p_all) c on c.ord = n.ord
-          where c.overlap = 'replace' and n.id = any (v_queued);
+    if v_queued <> '{}' and p_kind = 'schedule' then
+        perform shardkeeper.stop_older(c.run_id, c.job_name, c.fire_time)
+           from unnest(p_all) c where c.overlap = 'replace' and c.run_id = any (v_queued);
     end if;
 
     return query
-        select c.ord, n.id, case when c.held is not null or k.id is not null then 'skipped'
-                                 when n.id = any (v_queued) then 'queued' else 'created' end,
-               coalesce(c.held, k.reason)
-          from unnest(v_ords, v_runs) n (ord, id)
-          join unnest(p_all) c on c.ord = n.ord
-          left join unnest(v_skipped, v_reasons) k (id, reason) on k.id = n.id;
+        select c.ord, c.run_id, case when c.held is not null or c.run_id = any (v_skipped) then 'skipped'
+                                     when c.run_id = any (v_queued) then 'queued' else 'created' end,
+               coalesce(c.held, v_reasons[array_position(v_skipped, c.run_id)])
+          from unnest(p_all) c where c.run_id = any (v_runs);
+end
+$$;
+
+-- The runs and records that stand already for these requests. A function of its own for its own plan; a statement of
+-- its own for a snapshot taken after the wait for another creator's commit.
+create function shardkeeper.find_standing(p_all shardkeeper.creation[], p_except integer[], out ords integer[],
+    out runs bigint[], out outcomes text[], out reasons text[], out claims integer[], out of_runs bigint[])
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
+declare
+    v_from timestamptz;
+    v_to   timestamptz;
+begin
+    select min(c.fire_time), max(c.fire_time) into v_from, v_to from unnest(p_all) c;
+    select array_agg(f.ord), array_agg(f.id), array_agg(f.outcome), array_agg(f.reason),
+           array_agg(f.ord) filter (where f.claims), array_agg(f.id) filter (where f.claims)
+      into ords, runs, outcomes, reasons, claims, of_runs
+      from (select c.ord, r.id, r.reason,
+                   case r.status when 'SKIPPED' then 'skipped' when 'MISSED' then 'old' else 'exists' end as outcome,
+                   -- who owns an item is decided by the version that the run pins
+                   r.status in ('CREATED', 'RUNNING') and r.job_version = c.job_version as claims
+              from unnest(p_all) c
+              join shardkeeper.job_run r on r.job_name = c.job_name and r.fire_time = c.fire_time
+               and r.trigger_kind in ('schedule', 'misfire')
+             where c.ord <> all (p_except) and r.fire_time between v_from and v_to) f;
 end
 $$;
 
@@ -293,20 +332,8 @@ begin
       into v_ords, v_runs, v_outcomes, v_reasons, v_claims, v_of_runs
       from shardkeeper.insert_runs(v_all, 'schedule', p_incarnation, v_node) i;
 
-    -- what stands already: a statement of its own, for a snapshot taken after the wait for another creator's commit
     if coalesce(cardinality(v_ords), 0) < cardinality(v_all) then
-        select array_agg(f.ord) as ords, array_agg(f.id) as runs, array_agg(f.outcome) as outcomes,
-               array_agg(f.reason) as reasons, array_agg(f.ord) filter (where f.claims) as claims,
-               array_agg(f.id) filter (where f.claims) as of_runs
-          into v_standing
-          from (select c.ord, r.id, r.reason,
-                       case r.status when 'SKIPPED' then 'skipped' when 'MISSED' then 'old' else 'exists' end as outcome,
-                       -- who owns an item is decided by the version that the run pins
-                       r.status in ('CREATED', 'RUNNING') and r.job_version = c.job_version as claims
-                  from unnest(v_all) c
-                  join shardkeeper.job_run r on r.job_name = c.job_name and r.fire_time = c.fire_time
-                   and r.trigger_kind in ('schedule', 'misfire')
-                 where c.ord <> all (coalesce(v_ords, '{}'))) f;
+        v_standing := shardkeeper.find_standing(v_all, coalesce(v_ords, '{}'));
         v_ords := v_ords || v_standing.ords;
         v_runs := v_runs || v_standing.runs;
         v_outcomes := v_outcomes || v_standing.outcomes;

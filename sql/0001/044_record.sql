@@ -29,7 +29,9 @@ create type shardkeeper.outcome as (
 -- The port's record: `p_outcomes` is an array of shardkeeper.outcome; `calculated` is [[key, value, weight], ...].
 create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now     timestamptz := clock_timestamp();
@@ -41,7 +43,6 @@ declare
     v_runs    bigint[];
     v_fires   timestamptz[];
     v_closed  bigint[];
-    v_as      text[];
 begin
     -- of two outcomes for one attempt in a batch the first counts
     select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt), min(o.fire_time), max(o.fire_time)
@@ -51,45 +52,49 @@ begin
              order by i.run_id, i.item, i.attempt, i.ord) o;
     perform shardkeeper.lock_runs(array_agg(distinct o.run_id), array_agg(distinct o.fire_time)) from unnest(v_in) o;
 
-    with mine as materialized (
-        select o.ord, s.run_id, s.fire_time, s.item, s.attempt,
-               case when o.status = 'PENDING' and r.stop_requested then 'STOPPED' else o.status end as status,
-               o.status in ('FAILED', 'TIMED_OUT') and o.retry_after_s is not null and not r.stop_requested
-                   and s.tries + 1 < coalesce(v.max_attempts, 1) as again
-          from unnest(v_in) o
-          join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
-                                      and s.item = o.item and s.attempt = o.attempt
-          join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
-          left join shardkeeper.job_version v on v.version = r.job_version
-         where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
-           and s.status = 'RUNNING' and s.incarnation = p_incarnation and s.claim_no = o.claim_no
-         order by s.run_id, s.item, s.attempt for update of s),
-    ended as (
+    -- locked in the order of their keys; what is locked stays as it is for the statements that follow
+    perform 1 from unnest(v_in) o
+       join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
+                                   and s.item = o.item and s.attempt = o.attempt
+      where s.fire_time between v_from and v_to
+        and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
+      order by s.run_id, s.item, s.attempt for update of s;
+    with ended as (
         update shardkeeper.shard_run s
-           set status = m.status, phase = coalesce(o.phase, s.phase), started_at = coalesce(o.started_at, s.started_at),
+           set status = case o.status when 'PENDING' then 'STOPPED' else o.status end,
+               phase = coalesce(o.phase, s.phase), started_at = coalesce(o.started_at, s.started_at),
                finished_at = coalesce(o.finished_at, v_now), initialize_ms = o.initialize_ms,
                calculate_ms = o.calculate_ms, validate_ms = o.validate_ms, result = o.result,
                refused_values = o.refused_values, error_type = o.error_type, error_message = o.error_message,
                traceback = o.traceback, log = o.log, code_version = coalesce(o.code_version, s.code_version),
-               checkpoint = case when m.status <> 'COMPLETED' then s.checkpoint end
-          from mine m join unnest(v_in) o on o.ord = m.ord
-         where m.status <> 'PENDING' and s.fire_time between v_from and v_to
-           and s.run_id = m.run_id and s.fire_time = m.fire_time and s.item = m.item and s.attempt = m.attempt),
-    -- the incarnation and claim_no stay, so that a repetition is known as one
-    given_back as (
+               checkpoint = case when o.status <> 'COMPLETED' then s.checkpoint end
+          from unnest(v_in) o
+          join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
+          left join shardkeeper.job_version v on v.version = r.job_version
+         where s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
+           and s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
+           and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
+           -- nothing of a run that is to be stopped becomes PENDING again
+           and (o.status <> 'PENDING' or r.stop_requested)
+        returning o.ord, s.run_id, s.fire_time,
+                  o.status in ('FAILED', 'TIMED_OUT') and o.retry_after_s is not null and not r.stop_requested
+                      and s.tries + 1 < coalesce(v.max_attempts, 1) as again)
+    select coalesce(array_agg(e.ord), '{}'), array_agg(e.ord) filter (where e.again),
+           array_agg(e.run_id) filter (where not e.again), array_agg(e.fire_time) filter (where not e.again)
+      into v_done, v_retried, v_runs, v_fires
+      from ended e;
+    -- Given back: the incarnation and claim_no stay, so that a repetition is known as one.
+    with given_back as (
         update shardkeeper.shard_run s
            set status = 'PENDING', node_id = null, claimed_at = null, error_type = o.error_type,
                error_message = o.error_message, log = o.log,
                not_before = v_now + make_interval(secs => greatest(o.delay_s, 0))
-          from mine m join unnest(v_in) o on o.ord = m.ord
-         where m.status = 'PENDING' and s.fire_time between v_from and v_to
-           and s.run_id = m.run_id and s.fire_time = m.fire_time and s.item = m.item and s.attempt = m.attempt)
-    select array_agg(m.ord), array_agg(m.ord) filter (where m.again),
-           array_agg(m.run_id) filter (where m.status <> 'PENDING' and not m.again),
-           array_agg(m.fire_time) filter (where m.status <> 'PENDING' and not m.again)
-      into v_done, v_retried, v_runs, v_fires
-      from mine m;
-    v_done := coalesce(v_done, '{}');
+          from unnest(v_in) o
+         where o.status = 'PENDING' and s.fire_time between v_from and v_to
+           and s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
+           and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
+        returning o.ord)
+    select v_done || array_agg(g.ord) into v_done from given_back g;
 
     if v_retried is not null then
         insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, tries,
@@ -105,43 +110,40 @@ begin
       from unnest(v_in) o cross join lateral jsonb_array_elements(o.calculated) e (value)
      where o.ord = any (v_done) and o.status = 'COMPLETED' and o.calculated is not null;
     if v_runs is not null then
-        select array_agg(c.run_id), array_agg(c.status) into v_closed, v_as
-          from shardkeeper.settle_items(v_runs, v_fires) c;
+        select array_agg(c.run_id) into v_closed from shardkeeper.settle_items(v_runs, v_fires) c;
     end if;
 
     return query
         select i.ord,
-               case when i.ord = any (v_done) then 'recorded'
-                    when s.status not in ('RUNNING', 'LOST') and s.incarnation = p_incarnation
-                         and s.claim_no = i.claim_no then 'repeated'
-                    else 'superseded' end,
-               -- told once of each run, by the last outcome that counted
-               case when i.ord = max(i.ord) filter (where i.ord = any (v_done)) over (partition by i.run_id)
-                    then c.status
-                    when i.ord = any (v_done) then null
-                    when s.status not in ('RUNNING', 'LOST') and s.incarnation = p_incarnation
-                         and s.claim_no = i.claim_no and r.status not in ('CREATED', 'RUNNING') then r.status end,
+               case when i.done then 'recorded' when i.repeated then 'repeated' else 'superseded' end,
+               -- told once of each run: by the last outcome that counted, and by a repetition
+               case when i.run_id = any (v_closed) and i.done
+                         and i.ord = max(i.ord) filter (where i.done) over (partition by i.run_id)
+                         or not i.done and i.repeated and i.run_status not in ('CREATED', 'RUNNING')
+                    then i.run_status end,
                coalesce(i.ord = any (v_retried), false),
-               case when i.ord = any (v_done) then null
-                    when s.run_id is null then 'the run is no longer kept'
-                    when s.incarnation is distinct from p_incarnation or s.claim_no <> i.claim_no
-                         or s.status in ('RUNNING', 'LOST')
-                    then format('the attempt is %s, claim %s of %s', s.status, s.claim_no,
-                                coalesce(s.incarnation, 'nobody')) end
-          from jsonb_to_recordset(p_outcomes) i (ord integer, run_id bigint, fire_time timestamptz, item integer,
-                                                 attempt integer, claim_no integer)
-          left join shardkeeper.shard_run s on s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item
-                                           and s.attempt = i.attempt and not i.ord = any (v_done)
-                                           and s.fire_time between v_from and v_to
-          left join shardkeeper.job_run r on r.id = s.run_id and r.fire_time = s.fire_time
-                                         and r.fire_time between v_from and v_to
-          left join unnest(v_closed, v_as) c (run_id, status) on c.run_id = i.run_id;
+               case when i.done or i.repeated then null
+                    when i.attempt_status is null then 'the run is no longer kept'
+                    else format('the attempt is %s, claim %s of %s', i.attempt_status, i.held_claim,
+                                coalesce(i.held_by, 'nobody')) end
+          from (select o.ord, o.run_id, o.ord = any (v_done) as done, r.status as run_status,
+                       s.status as attempt_status, s.claim_no as held_claim, s.incarnation as held_by,
+                       coalesce(s.status not in ('RUNNING', 'LOST') and s.incarnation = p_incarnation
+                                and s.claim_no = o.claim_no, false) as repeated
+                  from jsonb_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz,
+                           item integer, attempt integer, claim_no integer)
+                  left join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
+                       and s.item = o.item and s.attempt = o.attempt and s.fire_time between v_from and v_to
+                  left join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
+                       and r.fire_time between v_from and v_to) i;
 end
 $$;
 
 -- The port's progress: what running attempts say of themselves; null leaves a column as it is.
 create function shardkeeper.note_progress(p_incarnation text, p_reports jsonb) returns integer
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
+    set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -160,7 +162,7 @@ begin
           join shardkeeper.shard_run s on s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item
                                       and s.attempt = i.attempt
          where s.fire_time between v_from and v_to
-           and s.status = 'RUNNING' and s.incarnation = p_incarnation and s.claim_no = i.claim_no
+           and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = i.claim_no
          order by s.run_id, s.item, s.attempt for update of s)
     update shardkeeper.shard_run s
        set phase = coalesce(i.phase, s.phase), started_at = coalesce(i.started_at, s.started_at),

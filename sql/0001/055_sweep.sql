@@ -184,8 +184,8 @@ begin
     end if;
 
     perform shardkeeper.insert_runs(
-        (select array_agg(row(q.ord, q.job, q.fire, q.jv, q.iv, q.total, '{}'::integer[], q.nodes, 'made', null,
-                              v.overlap, v.priority)::shardkeeper.creation order by q.job, q.fire)
+        (select array_agg(row(q.ord, nextval('shardkeeper.run_id'), q.job, q.fire, q.jv, q.iv, q.total, '{}'::integer[],
+                              q.nodes, 'made', null, v.overlap, v.priority)::shardkeeper.creation order by q.job, q.fire)
            from jsonb_to_recordset(p_runs) as q (ord integer, job text, fire timestamptz, jv bigint, iv bigint,
                                                  total integer, nodes text[])
            join shardkeeper.job_version v on v.version = q.jv),

@@ -51,7 +51,10 @@ create function shardkeeper.partition_options(parent text) returns text
     language sql immutable parallel safe
     return case parent when 'job_run' then 'fillfactor = 80, ' else '' end
         || 'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.1, '
-           'autovacuum_analyze_scale_factor = 0.05';
+           'autovacuum_analyze_scale_factor = 0.05, '
+           -- statistics of a handful of rows would make plans for a handful of rows
+           'autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = 5000, '
+           'autovacuum_analyze_threshold = 5000';
 
 -- Days from `first` to `last` that are not there yet, one transaction for all.
 create function shardkeeper.make_partitions(first date, last date, out made integer, out moved bigint)
