@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from shardkeeper.ports.workers import AttemptEnded, AttemptReturned, EndingStatus, WorkerEvent, WorkersChanged
+from shardkeeper.ports.workers import AttemptEnded, AttemptReturned, EndingStatus, WorkersChanged
 from shardkeeper.workers.pool import ProcessWorkers
 from shardkeeper.workers.settings import task_environment
 from shardkeeper.workers.strays import MARK, descendants
@@ -57,14 +58,12 @@ def test_close_lets_what_runs_end_within_its_grace(open_hall: OPEN_HALL) -> None
     hall.told("waiting-0")
     queued = hall.submit("Simple")
 
-    def released(event: WorkerEvent) -> None:
-        # the return of the queued one shows that closing has begun
-        if isinstance(event, AttemptReturned):
-            file.touch()
-
-    heard, hall._hear = hall._hear, lambda event: (heard(event), released(event))  # type: ignore[method-assign,assignment]
-    hall.workers._supervisor._notify = hall._hear  # type: ignore[union-attr]
-    hall.workers.close(30.0)
+    closing = threading.Thread(target=hall.workers.close, args=(30.0,))
+    closing.start()
+    # the return of the queued one shows that closing has begun
+    hall.wait(AttemptReturned)
+    file.touch()
+    closing.join()
     assert hall.ending(running).result == "done"
     assert hall.wait(AttemptReturned).key == queued.key
 

@@ -61,6 +61,7 @@ class Attempt:
         self._lock = threading.Lock()
         self._thread_id: int | None = None
         self._next_progress = 0.0
+        self._told_import = False
 
     # what the task may call
 
@@ -93,6 +94,18 @@ class Attempt:
     def say(self, what: str, **fields: Any) -> None:
         """Send a message about this attempt."""
         self.around.send(packed({"t": what, "seq": self.seq, **fields}))
+
+    def importing(self) -> None:
+        """Its module is being loaded, which may take long, or end the worker."""
+        self._told_import = True
+        self.say("importing")
+
+    def begin(self, at: float, code_version: str | None) -> None:
+        """Its first phase begins. The node looks at the page of a worker with one attempt; else it must be told."""
+        if self.shared or self._told_import:
+            self.say("started", at=at, code_version=code_version)
+        if not self.shared:
+            self.around.page.begin(self.seq, at, code_version)
 
     def entered(self, phase: str) -> None:
         """A phase begins."""

@@ -66,6 +66,8 @@ class Capture:
         self._reading = threading.RLock()
         self._stdout = CapturedText(self)
         self._stderr = CapturedText(self)
+        self._peek = select.poll()
+        self._peek.register(pipe_fd, select.POLLIN)
         os.set_blocking(pipe_fd, False)
 
     def install(self) -> None:
@@ -120,6 +122,9 @@ class Capture:
     def _read_pipe(self) -> bool:
         """Move what the pipe holds now into the page; False when it is gone."""
         with self._reading:
+            if not self._peek.poll(0):
+                # the usual case, and cheaper than an exception of os.read
+                return True
             # at most a few pipes full: whoever asks for the text does not wait for a child that prints for ever
             for _ in range(64):
                 try:

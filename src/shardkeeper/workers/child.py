@@ -33,6 +33,8 @@ from shardkeeper.workers.strays import become_reaper, descendants, has_children,
 
 LOST_CHANNEL = 97
 """Exit code of a worker whose channel to the node was closed or overwritten by a task."""
+BROKEN = 98
+"""Exit code of a worker with a defect of its own."""
 ORDER_LIMIT = 1 << 30
 
 
@@ -138,17 +140,23 @@ class Child:
         self._work.put(message)
 
     def _serve(self) -> None:
-        while True:
-            message = self._work.get()
-            attempt = self._attempts[message["seq"]]
-            self._capture.begin(MemoryTail())
-            outcome, body = _undisturbed(attempt)
-            outcome["log"] = self._capture.text(self._around.secrets)
-            self._capture.take_streams()
-            with self._registry:
-                del self._attempts[attempt.seq]
-                self._busy -= 1
-            self._send(outcome_frame(outcome, body))
+        try:
+            while True:
+                self._run_beside(self._work.get())
+        finally:
+            # never by an attempt's doing; without this thread its attempt, and all after it, would wait for ever
+            os._exit(BROKEN)
+
+    def _run_beside(self, message: Message) -> None:
+        attempt = self._attempts[message["seq"]]
+        self._capture.begin(MemoryTail())
+        outcome, body = _undisturbed(attempt)
+        outcome["log"] = self._capture.text(self._around.secrets)
+        self._capture.take_streams()
+        with self._registry:
+            del self._attempts[attempt.seq]
+            self._busy -= 1
+        self._send(outcome_frame(outcome, body))
 
     def _register(self, message: Message) -> Attempt:
         attempt = Attempt(message, self._around, self._shared)

@@ -8,8 +8,7 @@ import subprocess
 from collections.abc import Callable
 
 from shardkeeper.ports.workers import AttemptOrder, WorkersChanged
-from shardkeeper.workers.flight import NEVER, Flight
-from shardkeeper.workers.frames import packed
+from shardkeeper.workers.flight import Flight, Worker
 from shardkeeper.workers.process import WorkerProcess
 from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.strays import MARK
@@ -18,40 +17,6 @@ _LOG = logging.getLogger(__name__)
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 10.0
 _TROUBLE = 3
 """So many starts that came to nothing in a row are a problem of the machine, not an accident."""
-_EXIT_PATIENCE_S = 2.0
-_EXIT = packed({"t": "exit"})
-
-
-class Worker:
-    """A process and what it is doing."""
-
-    __slots__ = ("flights", "kill_at", "leaving", "process", "ready", "reason", "shared")
-
-    def __init__(self, process: WorkerProcess, shared: bool, ready_by: float) -> None:
-        self.process = process
-        self.shared = shared
-        self.ready = False
-        self.leaving = False
-        self.kill_at = ready_by
-        self.reason: str | None = None
-        """Why the node has killed it, if it has."""
-        self.flights: dict[int, Flight] = {}
-
-    def leave(self, now: float) -> None:
-        """No more orders; it ends when it has nothing left to do."""
-        if not self.leaving:
-            self.leaving = True
-            self.kill_at = NEVER
-        if not self.flights and self.kill_at == NEVER:
-            self.kill_at = now + _EXIT_PATIENCE_S
-            self.process.send(_EXIT)
-
-    def kill(self, reason: str) -> None:
-        """At once; the pidfd will tell when it is dead."""
-        if self.reason is None:
-            self.reason = reason
-        self.kill_at = NEVER
-        self.process.kill()
 
 
 class Crew:

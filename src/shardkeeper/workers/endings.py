@@ -26,8 +26,8 @@ def ending_of(flight: Flight, outcome: Message) -> Ending:
     return Ending(
         status=status,
         phase=_phase(outcome.get("phase")),
-        started_at=instant(outcome.get("started_at")),
-        finished_at=instant(outcome.get("finished_at")),
+        started_at=_instant(outcome.get("started_at")),
+        finished_at=_instant(outcome.get("finished_at")),
         initialize_ms=times.get("initialize"),
         calculate_ms=times.get("calculate"),
         validate_ms=times.get("validate"),
@@ -63,7 +63,7 @@ def ending_of_death(flight: Flight, death: str, phase: str | None, log: str | No
     return Ending(
         status=status,
         phase=_phase(phase or flight.phase),
-        started_at=instant(flight.started_at),
+        started_at=_instant(flight.started_at),
         finished_at=_not_before(flight.started_at),
         error_type=error_type,
         error_message=message,
@@ -105,5 +105,9 @@ def _phase(name: str | None) -> Phase | None:
     return Phase(name) if name else None
 
 
-def _not_before(epoch_s: float | None) -> datetime | None:
+def _instant(epoch_s: float | None) -> datetime | None:
+    return None if epoch_s is None else instant(epoch_s)
+
+
+def _not_before(epoch_s: float | None) -> datetime:
     return instant(max(time.time(), epoch_s or 0.0))

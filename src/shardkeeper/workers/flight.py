@@ -1,4 +1,4 @@
-"""An order on its way through a worker: what is known of it, and when something must be done about it.
+"""A worker and the orders in it: what is known of them, and when something must be done about them.
 
 All instants are of the monotonic clock, in seconds: a step of the wall clock stops or kills nobody.
 """
@@ -8,15 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from shardkeeper.ports.workers import AttemptOrder
-from shardkeeper.workers.frames import Message
-
-if TYPE_CHECKING:
-    from shardkeeper.workers.crew import Worker
+from shardkeeper.workers.frames import packed
+from shardkeeper.workers.process import WorkerProcess
 
 NEVER = float("inf")
+_EXIT_PATIENCE_S = 2.0
+_EXIT = packed({"t": "exit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +68,11 @@ class Flight:
         """Whether something of it has run."""
         return self.started_at is not None
 
-    def start(self, message: Message, now: float) -> None:
+    def start(self, epoch_s: float, code_version: str | None, now: float) -> None:
         """Its first phase begins."""
         assert isinstance(self.order, AttemptOrder)
-        self.started_at = message["at"]
-        self.code_version = message.get("code_version")
+        self.started_at = epoch_s
+        self.code_version = code_version
         self.importing = False
         self.import_at = NEVER
         if self.order.timeout_s is not None:
@@ -112,6 +111,38 @@ class Flight:
             self.verdict, self.detail = verdict, detail
 
 
-def instant(epoch_s: float | None) -> datetime | None:
+class Worker:
+    """A process and what it is doing."""
+
+    __slots__ = ("flights", "kill_at", "leaving", "process", "ready", "reason", "shared")
+
+    def __init__(self, process: WorkerProcess, shared: bool, ready_by: float) -> None:
+        self.process = process
+        self.shared = shared
+        self.ready = False
+        self.leaving = False
+        self.kill_at = ready_by
+        self.reason: str | None = None
+        """Why the node has killed it, if it has."""
+        self.flights: dict[int, Flight] = {}
+
+    def leave(self, now: float) -> None:
+        """No more orders; it ends when it has nothing left to do."""
+        if not self.leaving:
+            self.leaving = True
+            self.kill_at = NEVER
+        if not self.flights and self.kill_at == NEVER:
+            self.kill_at = now + _EXIT_PATIENCE_S
+            self.process.send(_EXIT)
+
+    def kill(self, reason: str) -> None:
+        """At once; the pidfd will tell when it is dead."""
+        if self.reason is None:
+            self.reason = reason
+        self.kill_at = NEVER
+        self.process.kill()
+
+
+def instant(epoch_s: float) -> datetime:
     """Wall clock seconds as an aware UTC instant."""
-    return None if epoch_s is None else datetime.fromtimestamp(epoch_s, UTC)
+    return datetime.fromtimestamp(epoch_s, UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from shardkeeper.task import DistributeTask
@@ -21,7 +20,7 @@ def find_task(attempt: Attempt) -> tuple[Make, str | None]:
     """What makes the task object, and the code version. Raises Declined."""
     kind, entrypoint = attempt.order["kind"], attempt.order["entrypoint"]
     if kind == "python":
-        loaded = attempt.around.imports.task(entrypoint, partial(attempt.say, "importing"))
+        loaded = attempt.around.imports.task(entrypoint, attempt.importing)
         return loaded.task, loaded.code_version
     if kind not in _MODULES:
         raise Declined(f"this version does not know the kind {kind!r:.100}")

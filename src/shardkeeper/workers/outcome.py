@@ -44,7 +44,7 @@ def run_attempt(attempt: Attempt, find: Find) -> tuple[Message, bytes]:
             outcome["code_version"] = code_version
             at = time.time()
             outcome["started_at"] = at
-            attempt.say("started", at=at, code_version=code_version)
+            attempt.begin(at, code_version)
             _limit_memory(attempt)
             attempt.open()
             phases.run(make(), ShardContext(attempt.context, attempt.log, attempt))

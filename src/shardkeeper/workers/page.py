@@ -1,8 +1,7 @@
-"""A page of memory shared by a worker process and its node: what must be known even when the worker dies
-without a word.
+"""A page of memory shared by a worker process and its node: what is known even if the worker dies without a word.
 
-It holds the phase that the task is in, and a ring with the tail of what was printed and logged. The node
-reads it after the worker's death; nothing a task does to its descriptors touches the mapping.
+It holds which attempt has begun and when, the phase that it is in, and a ring with the tail of what was printed and
+logged. The node reads it after the worker's death; nothing a task does to its descriptors touches the mapping.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ LOG_LIMIT = 64 * 1024
 
 _NUMBERS = struct.Struct("=QQ")
 _COUNT = struct.Struct("=Q")
-_PHASE_AT, _COUNT_AT, _RING_AT = 0, 8, 64
+_BEGINNING = struct.Struct("=d12s")
+_PHASE_AT, _COUNT_AT, _SEQ_AT, _BEGINNING_AT, _RING_AT = 0, 8, 16, 24, 64
 _SIZE = _RING_AT + LOG_LIMIT
 _PHASES = ("", "initialize", "calculate", "validate")
 
@@ -27,6 +27,23 @@ class Page:
     def __init__(self, fd: int) -> None:
         """Maps the page behind ``fd`` (from ``new_page``); the descriptor may be closed afterwards."""
         self._memory = mmap.mmap(fd, _SIZE)
+
+    def begin(self, seq: int, at: float, code_version: str | None) -> None:
+        """The attempt's first phase begins, ``at`` seconds since the epoch.
+
+        No message tells it, as one costs as much as all the rest of a short attempt: the node looks here a moment after
+        it gave the order, and when the worker has died.
+        """
+        _BEGINNING.pack_into(self._memory, _BEGINNING_AT, at, (code_version or "").encode())
+        # last, as the node takes the rest for this attempt's once it finds this number
+        _COUNT.pack_into(self._memory, _SEQ_AT, seq)
+
+    def begun(self, seq: int) -> tuple[float, str | None] | None:
+        """When the attempt began, and its code version; None when it has not."""
+        if _COUNT.unpack_from(self._memory, _SEQ_AT) != (seq,):
+            return None
+        at, code_version = _BEGINNING.unpack_from(self._memory, _BEGINNING_AT)
+        return at, code_version.rstrip(b"\0").decode() or None
 
     def enter(self, phase: str) -> None:
         """``phase``: a phase's name, or empty between attempts."""

@@ -29,7 +29,7 @@ from shardkeeper.ports.workers import (
     EntrypointChecked,
     Notify,
 )
-from shardkeeper.workers.crew import Crew, Worker, named
+from shardkeeper.workers.crew import Crew, named
 from shardkeeper.workers.endings import (
     ending_of,
     ending_of_death,
@@ -37,7 +37,7 @@ from shardkeeper.workers.endings import (
     problem_of_death,
     stopped_unbegun,
 )
-from shardkeeper.workers.flight import NEVER, Check, Flight, Verdict, instant
+from shardkeeper.workers.flight import NEVER, Check, Flight, Verdict, Worker, instant
 from shardkeeper.workers.frames import BadFrame, Message, packed
 from shardkeeper.workers.settings import WorkersSettings
 
@@ -46,6 +46,8 @@ _MOST_DEATHS = 3
 """Workers that may die over an order before it began; then the order is to blame."""
 _CLOSING_KILL_S = 1.0
 _LONGEST_WAIT_S = 3600.0
+_LOOK_AFTER_S = 0.002
+"""After giving an order its worker's page is looked at for the beginning: most short attempts have ended by then."""
 
 
 class Supervisor:
@@ -226,6 +228,8 @@ class Supervisor:
         worker.flights[flight.seq] = flight
         if isinstance(flight.order, AttemptOrder):
             worker.process.allow_frames(flight.order.result_limit_bytes)
+        if not worker.shared:
+            self._wait_until(time.monotonic() + _LOOK_AFTER_S)
         if not worker.process.send(frame):
             self._poll.modify(worker.process.channel, select.EPOLLIN | select.EPOLLOUT)
 
@@ -325,6 +329,7 @@ class Supervisor:
         log = None if worker.shared or not flights else worker.process.last_log()
         alone = len(flights) == 1
         for flight in flights:
+            self._look(worker, flight)
             flight.worker = None
             to_blame = flight.begun or flight.verdict is not None or (flight.importing and alone)
             if not to_blame and flight.deaths + 1 < _MOST_DEATHS:
@@ -360,21 +365,35 @@ class Supervisor:
         self._wait_until(flight.import_at)
 
     def _started(self, worker: Worker, flight: Flight, message: Message) -> None:
-        flight.start(message, time.monotonic())
+        self._begun(flight, message["at"], message["code_version"])
+
+    def _begun(self, flight: Flight, epoch_s: float, code_version: str | None) -> None:
+        if flight.begun:
+            return
+        flight.start(epoch_s, code_version, time.monotonic())
         self._wait_until(flight.next_at)
-        at = instant(flight.started_at)
-        assert at is not None
-        self._notify(AttemptStarted(*_identity(flight), at, flight.code_version))
+        self._notify(AttemptStarted(*_identity(flight), instant(epoch_s), code_version))
+
+    def _look(self, worker: Worker, flight: Flight) -> None:
+        """Whether it has begun without a word."""
+        if worker.shared or flight.begun or isinstance(flight.order, Check):
+            return
+        beginning = worker.process.page.begun(flight.seq)
+        if beginning is not None:
+            self._begun(flight, *beginning)
 
     def _entered(self, worker: Worker, flight: Flight, message: Message) -> None:
+        self._look(worker, flight)
         flight.enter(message["phase"], time.monotonic())
         self._wait_until(flight.next_at)
 
     def _progressed(self, worker: Worker, flight: Flight, message: Message) -> None:
+        self._look(worker, flight)
         phase = Phase(message["phase"])
         self._notify(AttemptProgressed(*_identity(flight), phase, message["fraction"], message["message"]))
 
     def _checkpointed(self, worker: Worker, flight: Flight, message: Message) -> None:
+        self._look(worker, flight)
         self._notify(AttemptCheckpointed(*_identity(flight), message["checkpoint"]))
 
     def _checked(self, worker: Worker, flight: Flight, message: Message) -> None:
@@ -385,6 +404,8 @@ class Supervisor:
 
     def _ended(self, worker: Worker, flight: Flight, message: Message) -> None:
         ending = ending_of(flight, message)
+        if "started_at" in message:
+            self._begun(flight, message["started_at"], ending.code_version)
         del worker.flights[flight.seq]
         self.crew.proved()
         if "retire" in message:
@@ -413,6 +434,8 @@ class Supervisor:
         for worker in self.crew.everyone:
             for flight in worker.flights.values():
                 self._hurry(worker, flight, now)
+                if not (flight.begun or flight.importing or worker.shared):
+                    self._wait_until(now + _LOOK_AFTER_S)
                 self._wait_until(flight.next_at)
             if now >= worker.kill_at:
                 worker.kill(
@@ -423,6 +446,7 @@ class Supervisor:
             self._wait_until(worker.kill_at)
 
     def _hurry(self, worker: Worker, flight: Flight, now: float) -> None:
+        self._look(worker, flight)
         if now >= flight.import_at:
             flight.import_at = NEVER
             flight.verdict = Verdict.IMPORT

@@ -16,6 +16,7 @@ from shardkeeper.workers.imports import Declined
 from shardkeeper.workers.jsontext import TooLarge
 
 _LONGEST_WAIT_S = 3600.0
+_BEYOND_S = 0.5
 _CHUNK = 65_536
 
 
@@ -53,7 +54,8 @@ class _Request(DistributeTask):
 
     def calculate(self, context: ShardContext, data: tuple[str, bytes | None, dict[str, str]]) -> Any:
         method, body, headers = data
-        timeout_s = min(self._attempt.order.get("timeout_s") or _LONGEST_WAIT_S, _LONGEST_WAIT_S)
+        # a little more than the attempt has: its end in time is the node's to tell
+        timeout_s = min((self._attempt.order.get("timeout_s") or _LONGEST_WAIT_S) + _BEYOND_S, _LONGEST_WAIT_S)
         tls = self._url.scheme == "https"
         kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
         connection = kind(self._url.hostname or "", self._url.port, timeout=timeout_s)

@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
-from shardkeeper import CalculateValue, Cancel, DistributeTask, RetryLater, ValidationError
+from shardkeeper import CalculateValue, Cancel, DistributeTask, RetryLater, ShardContext, ValidationError
 
 
-def _told(context, name):
+def _told(context: ShardContext, name: str) -> None:
     """Tell the test, by a file, that the task has come this far."""
     Path(context.parameters["dir"], name).write_text(str(os.getpid()))
 
@@ -25,21 +26,21 @@ def _told(context, name):
 class Simple(DistributeTask):
     """Returns parameters.returns."""
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         return context.parameters.get("returns")
 
 
 class Evil(DistributeTask):
     """Returns the Python expression in parameters.expression."""
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         return eval(context.parameters["expression"], {"CalculateValue": CalculateValue})
 
 
 class Report(DistributeTask):
     """What its process looks like."""
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         mask = os.umask(0)
         os.umask(mask)
         return {
@@ -55,22 +56,22 @@ class Report(DistributeTask):
 
 
 class Phases(DistributeTask):
-    def initialize(self, context):
+    def initialize(self, context: ShardContext) -> Any:
         return {"sources": [source.location for source in context.sources]}
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         context.log.info("calculating %s", data["sources"])
         context.progress(0.5, "half")
         context.save_checkpoint({"at": 7})
         return [CalculateValue("a", 1, 2.0), CalculateValue("b", {"x": [1, 2]})]
 
-    def validate_calculation(self, context, values):
+    def validate_calculation(self, context: ShardContext, values: Any) -> None:
         if context.parameters.get("refuse"):
             raise ValidationError("out of bounds")
 
 
 class Raises(DistributeTask):
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         match context.parameters["what"]:
             case "error":
                 raise RuntimeError("no postgres://joe:hunter22@db/x today")
@@ -87,12 +88,12 @@ class Raises(DistributeTask):
 
 
 class Unprintable(Exception):
-    def __str__(self):
+    def __str__(self) -> str:
         raise ValueError("ha")
 
 
 class Dies(DistributeTask):
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         sys.stdout.write("last words\n")
         os.write(1, b"and from C\n")
         match context.parameters["how"]:
@@ -113,7 +114,7 @@ class Dies(DistributeTask):
 class Hangs(DistributeTask):
     """In parameters.phase, in the way of parameters.how."""
 
-    def _hang(self, context, phase):
+    def _hang(self, context: ShardContext, phase: str) -> None:
         if context.parameters.get("phase", "calculate") != phase:
             return
         how = context.parameters.get("how")
@@ -146,20 +147,20 @@ class Hangs(DistributeTask):
         finally:
             _told(context, "cleaned")
 
-    def initialize(self, context):
+    def initialize(self, context: ShardContext) -> Any:
         self._hang(context, "initialize")
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         self._hang(context, "calculate")
 
-    def validate_calculation(self, context, values):
+    def validate_calculation(self, context: ShardContext, values: Any) -> None:
         self._hang(context, "validate")
 
 
 class Waits(DistributeTask):
     """Until the file parameters.file is there; it never looks at context.cancelled."""
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         _told(context, f"waiting-{context.item}")
         while not Path(context.parameters["file"]).exists():
             time.sleep(0.01)
@@ -167,7 +168,7 @@ class Waits(DistributeTask):
 
 
 class Leaks(DistributeTask):
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         kept = []
         while True:
             kept.append(bytearray(4 << 20))
@@ -176,7 +177,7 @@ class Leaks(DistributeTask):
 class Leaves(DistributeTask):
     """Leaves children behind; returns their process ids."""
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         same = subprocess.Popen(["sleep", "600"])
         away = subprocess.Popen(["sleep", "600"], start_new_session=True)
         orphan = subprocess.run(
@@ -192,12 +193,12 @@ class Leaves(DistributeTask):
 class Forks(DistributeTask):
     """Its forked child comes back from the task like a worker of its own."""
 
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         return "child" if os.fork() == 0 else "parent"
 
 
 class Prints(DistributeTask):
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         line = "y" * 1023 + "\n"
         for _ in range(context.parameters["python_mb"] * 1024):
             sys.stdout.write(line)
@@ -206,7 +207,7 @@ class Prints(DistributeTask):
 
 
 class Spoils(DistributeTask):
-    def calculate(self, context, data):
+    def calculate(self, context: ShardContext, data: Any) -> Any:
         match context.parameters["what"]:
             case "cwd":
                 os.chdir("/")

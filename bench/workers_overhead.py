@@ -1,0 +1,127 @@
+"""What a worker costs: no-op python attempts per second through the port, with two workers, and the time of one alone.
+
+`python bench/workers_overhead.py [ATTEMPTS]`. Medians of five runs; beside them the processor time that the node
+and its workers spend on one attempt, which says more than the rate on a machine that does other things too.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.ports.workers import AttemptEnded, AttemptOrder, EndingStatus, Isolation, WorkerEvent
+from shardkeeper.workers.pool import ProcessWorkers
+from shardkeeper.workers.settings import WorkersSettings
+
+RUNS = 5
+IN_FLIGHT = 8
+FIRE_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+TASK = """
+from shardkeeper import DistributeTask
+
+class Nothing(DistributeTask):
+    def calculate(self, context, data):
+        return None
+"""
+
+
+class Bench:
+    """Workers with one no-op task."""
+
+    def __init__(self, folder: str) -> None:
+        Path(folder, "noop_task.py").write_text(TASK)
+        environment = {**os.environ, "PYTHONPATH": folder}
+        self.events: queue.SimpleQueue[WorkerEvent] = queue.SimpleQueue()
+        self.workers = ProcessWorkers(
+            WorkersSettings(capacity=2, allowed_modules=("noop_task",), environment=environment)
+        )
+        self.workers.start(self.events.put)
+        self._number = 0
+
+    def run(self, attempts: int, isolation: Isolation, in_flight: int) -> float:
+        """Seconds."""
+        began = time.perf_counter()
+        for _ in range(min(attempts, in_flight)):
+            self._submit(isolation)
+        for done in range(attempts):
+            self._wait()
+            if done + in_flight < attempts:
+                self._submit(isolation)
+        return time.perf_counter() - began
+
+    def _wait(self) -> None:
+        while not isinstance(event := self.events.get(timeout=30), AttemptEnded):
+            pass
+        if event.ending.status is not EndingStatus.COMPLETED:
+            raise SystemExit(f"an attempt ended badly: {event.ending}")
+
+    def _submit(self, isolation: Isolation) -> None:
+        self._number += 1
+        context = {
+            "job_name": "noop",
+            "run_id": self._number,
+            "run_name": "noop@2026-01-01T00:00:00Z",
+            "fire_time": "2026-01-01T00:00:00+00:00",
+            "item": 0,
+            "sharding_total_count": 1,
+            "item_parameter": None,
+            "parameters": {},
+            "sources": [],
+            "attempt": 1,
+            "node_id": "bench",
+            "checkpoint": None,
+        }
+        key = AttemptKey(self._number, FIRE_TIME, 0, 1)
+        order = AttemptOrder(key, 1, "python", "noop_task:Nothing", isolation, context, timeout_s=3600.0)
+        self.workers.submit(order)
+
+
+def cpu_s(pids: list[int]) -> tuple[float, float]:
+    """Processor time of this process and of others so far."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return own.ru_utime + own.ru_stime, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(bench: Bench, isolation: Isolation, attempts: int) -> None:
+    """One line of the table."""
+    bench.run(attempts // 10, isolation, IN_FLIGHT)
+    pids = [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    for task in Path("/proc/self/task").iterdir():
+        pids += [int(pid) for pid in (task / "children").read_text().split() if int(pid) not in pids]
+    before = cpu_s(pids)
+    rates = [attempts / bench.run(attempts, isolation, IN_FLIGHT) for _ in range(RUNS)]
+    after = cpu_s(pids)
+    node_us, workers_us = ((b - a) / (RUNS * attempts) * 1e6 for a, b in zip(before, after, strict=True))
+    alone_us = statistics.median(bench.run(1, isolation, 1) * 1e6 for _ in range(200))
+    print(  # noqa: T201 - its answer
+        f"{isolation:8} {statistics.median(rates):8,.0f}/s   alone {alone_us:5.0f} µs   "
+        f"processor per attempt: node {node_us:4.0f} µs, worker {workers_us:4.0f} µs"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    attempts = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(folder)
+        try:
+            measure(bench, "process", attempts)
+            measure(bench, "thread", attempts)
+        finally:
+            bench.workers.close(1.0)
+
+
+if __name__ == "__main__":
+    main()
