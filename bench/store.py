@@ -20,7 +20,6 @@ from shardkeeper.domain.attempts import Claimed, CreateRun
 from shardkeeper.domain.leases import Registration
 from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.runs import AttemptStatus, Phase
-from shardkeeper.postgres.batches import fetch
 from shardkeeper.postgres.connection import Connection, ConnectionOptions
 from shardkeeper.postgres.leases import PostgresLeases
 from shardkeeper.postgres.runs import PostgresRuns
@@ -30,16 +29,17 @@ IMPL = """INSERT INTO shardkeeper.impl_spec (name, entrypoint) VALUES ('bench', 
 JOBS = """INSERT INTO shardkeeper.job_spec (name, impl_spec, every)
           SELECT 'bench-' || lpad(i::text, 6, '0'), 'bench', '1 hour' FROM generate_series(1, %s::int) i
           ON CONFLICT DO NOTHING RETURNING name"""
-VERSIONS = """SELECT DISTINCT ON (v.job_name) v.job_name, v.version, (SELECT max(i.version) FROM shardkeeper.impl_version i
+VERSIONS = """SELECT DISTINCT ON (v.job_name) v.job_name, v.version,
+              (SELECT max(i.version) FROM shardkeeper.impl_version i
               WHERE i.impl_name = 'bench') FROM shardkeeper.job_version v WHERE v.job_name LIKE 'bench-%%'
               ORDER BY v.job_name, v.version DESC LIMIT %s::int"""
 
 
 def prepared(connection: Connection, jobs: int) -> list[tuple[str, int, int]]:
     """(job, version, impl version) of as many jobs."""
-    fetch(connection, IMPL)
-    fetch(connection, JOBS, (jobs,))
-    return [(name, version, impl) for name, version, impl in fetch(connection, VERSIONS, (jobs,))]
+    connection.fetch(IMPL)
+    connection.fetch(JOBS, (jobs,))
+    return [(name, version, impl) for name, version, impl in connection.fetch(VERSIONS, (jobs,))]
 
 
 def parts(items: Sequence[CreateRun] | Sequence[Outcome], size: int) -> Iterator[Sequence]:  # type: ignore[type-arg]

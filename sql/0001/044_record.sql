@@ -69,7 +69,8 @@ begin
                traceback = o.traceback, log = o.log, code_version = coalesce(o.code_version, s.code_version),
                checkpoint = case when o.status <> 'COMPLETED' then s.checkpoint end
           from unnest(v_in) o
-          join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
+          -- + 0: or the attempt is looked up by the run's id alone, among all its items
+          join shardkeeper.job_run r on r.id = o.run_id + 0 and r.fire_time = o.fire_time
           left join shardkeeper.job_version v on v.version = r.job_version
          where s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
            and s.fire_time between v_from and v_to and r.fire_time between v_from and v_to

@@ -9,11 +9,10 @@ because every call is one transaction and idempotent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 
-from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.errors import StoreTimeout, is_refusal
 
 T = TypeVar("T")
@@ -56,8 +55,3 @@ def not_storable(error: psycopg.Error | ValueError) -> str | None:
     if not is_refusal(error):
         return None
     return (error.diag.message_primary or str(error)).splitlines()[0]
-
-
-def fetch(connection: Connection, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-    """All rows of one autocommitted statement; raises as ``Connection.run`` does."""
-    return connection.run(lambda raw: raw.execute(query.encode(), parameters).fetchall())

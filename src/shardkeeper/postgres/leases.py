@@ -16,7 +16,6 @@ from shardkeeper.domain.leases import (
 )
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.domain.view import Member, View
-from shardkeeper.postgres.batches import fetch
 from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.rows import as_json, instant
 
@@ -58,7 +57,7 @@ class PostgresLeases:
             tuple(map(_held, answer["held"])),
             answer["drain"],
             answer["workers"],
-            None if answer["mirrored"] is None else _view(answer["mirrored"]),
+            None if answer["mirrored"] is None else view_of(answer["mirrored"]),
             instant(answer["now"]),
         )
 
@@ -69,14 +68,14 @@ class PostgresLeases:
         return bool(self._one(LEAVE, incarnation))
 
     def take_over(self, taker: str, dead: str, beat: int) -> TakeoverAnswer:
-        ((taken, lost, reissued),) = fetch(self._connection, TAKE_OVER, (taker, dead, beat))
+        ((taken, lost, reissued),) = self._connection.fetch(TAKE_OVER, (taker, dead, beat))
         return TakeoverAnswer(taken, lost, reissued)
 
     def mirror_view(self, view: View) -> None:
         self._one(MIRROR, view.lineage, view.epoch, as_json(_view_json(view)))
 
     def _one(self, query: str, *parameters: object) -> Any:
-        ((answer,),) = fetch(self._connection, query, parameters)
+        ((answer,),) = self._connection.fetch(query, parameters)
         return answer
 
 
@@ -107,7 +106,8 @@ def _view_json(view: View) -> dict[str, Any]:
     }
 
 
-def _view(columns: Mapping[str, Any]) -> View:
+def view_of(columns: Mapping[str, Any]) -> View:
+    """The view that ``mirror_view`` wrote."""
     return View(
         columns["lineage"],
         columns["epoch"],

@@ -9,7 +9,7 @@ from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creati
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.postgres import rows
-from shardkeeper.postgres.batches import fetch, in_parts
+from shardkeeper.postgres.batches import in_parts
 from shardkeeper.postgres.connection import Connection
 
 CREATE = (
@@ -25,7 +25,7 @@ UNRUNNABLE = (
 
 
 class PostgresRuns:
-    """See ``ports.runs.RunStore``. ``on_time_window_s``: how old a fire may be for its run to be created by a node."""
+    """See ``ports.runs.RunStore``. ``on_time_window_s``: how old a fire may be for a node to create its run."""
 
     def __init__(self, connection: Connection, on_time_window_s: float = 30.0) -> None:
         self._connection = connection
@@ -34,28 +34,28 @@ class PostgresRuns:
     def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
         def call(part: Sequence[CreateRun]) -> list[CreateAnswer]:
             batch = rows.as_json([rows.request_json(order, each) for order, each in enumerate(part)])
-            found = fetch(self._connection, CREATE, (incarnation, self._window, batch))
+            found = self._connection.fetch(CREATE, (incarnation, self._window, batch))
             return [rows.create_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(requests, call, self._refused_creation)
 
     def _refused_creation(self, request: CreateRun, reason: str) -> CreateAnswer:
-        ((now,),) = fetch(self._connection, "SELECT clock_timestamp()")
+        ((now,),) = self._connection.fetch("SELECT clock_timestamp()")
         return CreateAnswer(Creation.REFUSED, None, (), now, reason)
 
     def claim(self, incarnation: str, keys: Sequence[AttemptKey]) -> list[Claimed]:
         if not keys:
             return []
-        found = fetch(self._connection, CLAIM, (incarnation, *rows.key_columns(keys)))
+        found = self._connection.fetch(CLAIM, (incarnation, *rows.key_columns(keys)))
         return [rows.claimed(row) for row in found]
 
     def pending(self, incarnation: str, limit: int) -> list[Pending]:
-        return [rows.pending(row) for row in fetch(self._connection, PENDING, (incarnation, limit))]
+        return [rows.pending(row) for row in self._connection.fetch(PENDING, (incarnation, limit))]
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
         def call(part: Sequence[Outcome]) -> list[OutcomeAnswer]:
             batch = rows.as_json([rows.outcome_json(order, each) for order, each in enumerate(part)])
-            found = fetch(self._connection, RECORD, (incarnation, batch))
+            found = self._connection.fetch(RECORD, (incarnation, batch))
             return [rows.outcome_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(outcomes, call, _refused_outcome)
@@ -63,14 +63,14 @@ class PostgresRuns:
     def progress(self, incarnation: str, reports: Sequence[Progress]) -> None:
         def call(part: Sequence[Progress]) -> list[None]:
             batch = rows.as_json([rows.progress_json(order, each) for order, each in enumerate(part)])
-            fetch(self._connection, PROGRESS, (incarnation, batch))
+            self._connection.fetch(PROGRESS, (incarnation, batch))
             return [None] * len(part)
 
         in_parts(reports, call, lambda _report, _reason: None)
 
     def no_eligible_node(self, incarnation: str, keys: Sequence[AttemptKey], reason: str) -> None:
         if keys:
-            fetch(self._connection, UNRUNNABLE, (incarnation, *rows.key_columns(keys), reason))
+            self._connection.fetch(UNRUNNABLE, (incarnation, *rows.key_columns(keys), reason))
 
 
 def _refused_outcome(outcome: Outcome, reason: str) -> OutcomeAnswer:

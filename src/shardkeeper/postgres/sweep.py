@@ -8,7 +8,6 @@ from typing import Any
 
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweptJob
 from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow, PauseRow
-from shardkeeper.postgres.batches import fetch
 from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.rows import as_json, instant
 
@@ -19,7 +18,7 @@ HOLD = timedelta(seconds=60)
 
 
 class PostgresSweep:
-    """See ``ports.duties.SweepStore``. What is younger than ``on_time_window_s`` + ``statement_timeout_s`` is not swept."""
+    """See ``ports.duties.SweepStore``. What is younger than both times together is not swept."""
 
     def __init__(
         self, connection: Connection, on_time_window_s: float = 30.0, statement_timeout_s: float = 10.0
@@ -28,14 +27,13 @@ class PostgresSweep:
         self._lag = timedelta(seconds=on_time_window_s + statement_timeout_s)
 
     def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
-        ((answer,),) = fetch(self._connection, BEGIN, (incarnation, self._lag, HOLD, limit))
+        ((answer,),) = self._connection.fetch(BEGIN, (incarnation, self._lag, HOLD, limit))
         return None if answer is None else _slice(answer)
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
     ) -> bool:
-        ((applied,),) = fetch(
-            self._connection,
+        ((applied,),) = self._connection.fetch(
             APPLY,
             (
                 incarnation,
