@@ -115,8 +115,9 @@ begin atomic
 end;
 
 -- What is older than `before` and lies in no partition of its own; rows deleted, at most `most` of each kind.
+-- As its owner: nodes may not delete versions and audit as such, nor name partitions.
 create function shardkeeper.forget(before timestamptz, most integer) returns bigint
-    language plpgsql set jit = off
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off
 as $$
 declare
     total bigint := 0;
