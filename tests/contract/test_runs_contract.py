@@ -58,6 +58,18 @@ def test_a_second_creator_does_not_get_what_another_holds(story: Story) -> None:
     assert story.ask(request, B).claimed == ()
 
 
+def test_who_goes_by_another_version_than_the_run_pins_claims_nothing_of_it(story: Story) -> None:
+    """Who owns an item is decided by the pinned version; by another one it may be somebody else's."""
+    story.job()
+    request = story.request(claim_items=())
+    story.ask(request, A)
+    story.job(owner="ada")
+    by_the_new = story.ask(story.request(fire=request.fire_time), B)
+    assert (by_the_new.outcome, by_the_new.claimed) == (Creation.EXISTS, ())
+    by_the_pinned = story.ask(story.request(fire=request.fire_time, job_version=request.job_version), B)
+    assert len(by_the_pinned.claimed) == 1
+
+
 def test_creating_again_after_an_unknown_commit_gives_the_same_claims(story: Story) -> None:
     story.job(sharding_total_count=2)
     request = story.request()

@@ -203,6 +203,18 @@ def test_slices_cover_every_job_over_the_same_window(story: Story) -> None:
     assert following is None or following.window_from == done.window_until
 
 
+def test_a_slice_that_was_applied_is_not_applied_again_while_others_are_left(story: Story) -> None:
+    for name in ("a", "b"):
+        story.job(name, overlap="allow")
+    outage(story)
+    first = story.slice(limit=1)
+    assert story.apply(first, [misfire(first, "a")])
+    late = misfire(first, "a", fire=a_fire(first) - timedelta(seconds=10))
+    assert not story.apply(first, [late])
+    assert len(story.pending()) == 1
+    assert [each.job_name for each in story.slice(limit=1).jobs] == ["b"]
+
+
 def test_another_holder_goes_on_at_the_cursor(story: Story) -> None:
     for name in ("a", "b"):
         story.job(name)
