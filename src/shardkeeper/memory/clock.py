@@ -1,8 +1,7 @@
 """Virtual time: the clock that tests and the simulation turn by hand, and what is to happen at its instants.
 
-Time is counted in whole microseconds, so that instants are exact and every run of a seed is the same.
-Things due at the same
-microsecond happen in the order in which they were asked for.
+Time is counted in whole microseconds, so that instants are exact and every run of a seed is the same. Things
+due at the same microsecond happen in the order in which they were asked for.
 """
 
 from __future__ import annotations

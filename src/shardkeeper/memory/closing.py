@@ -1,8 +1,8 @@
 """The one routine for every end of an item, and what follows when it was the last of its run.
 
-Whoever ends an attempt (an outcome, a takeover, a stop, a delete, nobody eligible) calls ``end_attempt``,
-and then either
-``next_attempt`` or ``close_item``: an item is open until its last attempt has ended without a next.
+Whoever ends an attempt (an outcome, a takeover, a stop, a delete, nobody eligible) calls ``end_attempt``, and
+then either ``next_attempt`` or ``close_item``: an item is open until its last attempt has ended without a
+next.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ from shardkeeper.domain.errors import StoreUnavailable
 
 class Link:
     """Whole by default. ``up`` False: calls fail and do nothing. ``lose_answers``: so many of the next
-    calls are done, and then
-    fail (the commit is unknown to the caller). A simulation may subclass it and decide call by call."""
+    calls are done, and then fail (the commit is unknown to the caller). A simulation may subclass it and
+    decide call by call.
+    """
 
     def __init__(self) -> None:
         self.up = True
