@@ -68,22 +68,21 @@ REFUSED: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("column", "value", "constraint"), REFUSED)
 def test_a_job_with_a_value_that_cannot_be_right_is_refused_by_a_check_that_says_so(
-    migrated: Migrated, column: str, value: Any, constraint: str
+    migrated: Migrated,
 ) -> None:
-    with pytest.raises(psycopg.errors.CheckViolation) as refused:
-        migrated.job(**{column: value})
-    assert (refused.value.diag.constraint_name or "").startswith(constraint)
+    for column, value, constraint in REFUSED:
+        with pytest.raises(psycopg.errors.CheckViolation) as refused:
+            migrated.job(**{column: value})
+        assert (refused.value.diag.constraint_name or "").startswith(constraint), (column, value)
 
 
-@pytest.mark.parametrize("weight", ["0", "-1", "NaN", "Infinity", "1e13"])
-def test_a_source_weighs_more_than_nothing_and_less_than_infinity(migrated: Migrated, weight: str) -> None:
+def test_a_source_weighs_more_than_nothing_and_less_than_infinity(migrated: Migrated) -> None:
     migrated.impl()
-    with pytest.raises(psycopg.errors.CheckViolation):
-        migrated.sql.execute(
-            "INSERT INTO shardkeeper.source_data (impl_spec, key, weight) VALUES ('impl', 'a', %s)", (weight,)
-        )
+    insert = "INSERT INTO shardkeeper.source_data (impl_spec, key, weight) VALUES ('impl', 'a', %s)"
+    for weight in ("0", "-1", "NaN", "Infinity", "1e13"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            migrated.sql.execute(insert, (weight,))
 
 
 def test_an_insert_needs_a_name_and_an_impl_spec_alone(migrated: Migrated) -> None:
