@@ -100,8 +100,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", default="1,10,100")
     wanted = parser.parse_args()
-    connection = Connection(ConnectionOptions(wanted.url))
-    jobs = prepared(connection, wanted.jobs)
+    measure(wanted.url, wanted.jobs, wanted.rounds, tuple(map(int, wanted.batches.split(","))))
+
+
+def measure(url: str, job_count: int = 2000, rounds: int = 5, batches: Sequence[int] = (1, 10, 100)) -> None:
+    """Print a line for each size of batch: calls per second, median of the rounds."""
+    connection = Connection(ConnectionOptions(url))
+    jobs = prepared(connection, job_count)
     incarnation = uuid4().hex
     PostgresLeases(connection).join(
         Registration(f"bench-{incarnation[:8]}", incarnation, "bench", 1, 1.0, {}, "bench")
@@ -110,9 +115,9 @@ def main() -> None:
     sys.stdout.write(
         f"{'batch':>6} {'create+claim/s':>15} {'outcome/s':>10} {'fires/s':>8} {'client CPU':>10}\n"
     )
-    for size in map(int, wanted.batches.split(",")):
+    for size in batches:
         few = jobs if size > 1 else jobs[:300]
-        found = [one_round(runs, incarnation, few, size) for _ in range(wanted.rounds + 1)][1:]
+        found = [one_round(runs, incarnation, few, size) for _ in range(rounds + 1)][1:]
         created, created_cpu, recorded, recorded_cpu = (median(column) for column in zip(*found, strict=True))
         share = (created_cpu + recorded_cpu) / (created + recorded)
         sys.stdout.write(
