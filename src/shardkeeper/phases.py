@@ -75,8 +75,9 @@ def _check_values(values: list[Any]) -> None:
     for value in values:
         if not isinstance(value, CalculateValue):
             raise TypeError(f"calculate returned a {type(value).__name__} among its CalculateValues")
-        if not isinstance(value.key, str) or not value.key or "\0" in value.key:
-            raise ValueError(f"this key of a CalculateValue cannot be stored: {value.key!r:.100}")
+        key: Any = value.key
+        if not isinstance(key, str) or not key or "\0" in key:
+            raise ValueError(f"this key of a CalculateValue cannot be stored: {key!r:.100}")
         if value.key in seen:
             raise ValueError(f"calculate returned two values with the key {value.key!r:.100}")
         seen.add(value.key)

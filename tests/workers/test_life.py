@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from shardkeeper.ports.workers import AttemptEnded, AttemptReturned, EndingStatus, WorkersChanged
+from shardkeeper.ports.workers import (
+    AttemptEnded,
+    AttemptReturned,
+    AttemptStarted,
+    EndingStatus,
+    WorkersChanged,
+)
 from shardkeeper.workers.pool import ProcessWorkers
 from shardkeeper.workers.settings import task_environment
 from shardkeeper.workers.strays import MARK, descendants
@@ -135,6 +142,20 @@ def test_workers_that_die_while_starting_are_backed_off_and_told(open_hall: OPEN
     hall = open_hall(python="/bin/false")
     hall.submit("Simple")
     assert "exited with code 1" in hall.wait(AttemptReturned).reason
+
+
+def test_an_order_that_had_not_begun_when_its_worker_died_runs_in_another(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=1)
+    pid = hall.run("Report").result["pid"]
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    (worker,) = supervisor.crew.own
+    os.kill(pid, signal.SIGSTOP)
+    order = hall.submit("Simple", {"returns": 1})
+    wait_until(lambda: bool(worker.flights))
+    os.kill(pid, signal.SIGKILL)
+    assert hall.ending(order).result == 1
+    assert len([event for event in hall.of(order) if isinstance(event, AttemptStarted)]) == 1
 
 
 def test_an_order_that_nobody_can_read_fails_alone(hall: Hall) -> None:

@@ -59,7 +59,7 @@ class MemoryWorkers:
         capacity: int = 4,
         problems: Callable[[str, str], str | None] = lambda entrypoint, kind: None,
     ) -> None:
-        """``now``: the node's wall clock (aware, UTC). ``problems``: why (entrypoint, kind) cannot run here, or None."""
+        """``now``: the node's wall clock (aware, UTC). ``problems``: why (entrypoint, kind) cannot run, or None."""
         self._behaviour = behaviour
         self._call_later = call_later
         self._now = now

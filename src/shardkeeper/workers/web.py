@@ -55,7 +55,9 @@ class _Request(DistributeTask):
     def calculate(self, context: ShardContext, data: tuple[str, bytes | None, dict[str, str]]) -> Any:
         method, body, headers = data
         # a little more than the attempt has: its end in time is the node's to tell
-        timeout_s = min((self._attempt.order.get("timeout_s") or _LONGEST_WAIT_S) + _BEYOND_S, _LONGEST_WAIT_S)
+        timeout_s = min(
+            (self._attempt.order.get("timeout_s") or _LONGEST_WAIT_S) + _BEYOND_S, _LONGEST_WAIT_S
+        )
         tls = self._url.scheme == "https"
         kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
         connection = kind(self._url.hostname or "", self._url.port, timeout=timeout_s)
