@@ -94,6 +94,13 @@ def test_retention_never_drops_a_run_that_is_open(migrated: Migrated) -> None:
     assert migrated.one("SELECT count(*) FROM shardkeeper.shard_run") == 2
 
 
+def test_a_run_that_is_created_while_its_day_is_being_dropped_keeps_it(migrated: Migrated) -> None:
+    old = datetime.now(UTC) - timedelta(days=3)
+    run_at(migrated, old, "RUNNING")
+    assert migrated.one("SELECT shardkeeper.drop_day(%s)", (old.date(),)) == 0
+    assert migrated.one("SELECT count(*) FROM shardkeeper.job_run") == 1
+
+
 def test_a_locked_table_is_left_for_the_next_pass(migrated: Migrated) -> None:
     run_at(migrated, datetime.now(UTC) - timedelta(days=3), "COMPLETED")
     reader = migrated.another(autocommit=False)
