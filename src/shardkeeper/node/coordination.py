@@ -23,6 +23,9 @@ from shardkeeper.ports.coordinator import (
 
 Fatal = Callable[[str], None]
 
+SHORTEST_WAIT_S = 0.01
+"""What is left of a wait may be a rounding error of the clock: asking again at once would spin."""
+
 
 class Coordination:
     """Turns snapshots into views for the planner, and publishes when this node leads.
@@ -122,7 +125,7 @@ class Coordination:
             self._publishing = True
             self._coordinator.publish(decision.view, snapshot.view_version)
         elif isinstance(decision, Wait) and decision.for_s is not None:
-            self._later(decision.for_s)
+            self._later(max(SHORTEST_WAIT_S, decision.for_s))
 
     def _say(self, info: NodeInfo) -> None:
         if info == self._info:
