@@ -1,0 +1,91 @@
+"""At most one live attempt and at most one recorded success per run and item (promise 1); tries are bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.memory.history import Entry, What
+from shardkeeper.memory.rows import Run
+from shardkeeper.simulation.checker.verdict import Broken
+from shardkeeper.simulation.world import World
+
+PROMISE = "attempts"
+
+
+@dataclass(slots=True)
+class _Item:
+    """What the history has told of one item of a run so far."""
+
+    attempt: int = 1
+    claim_no: int = 0
+    held_by: str | None = None
+    successes: int = 0
+
+
+def check(world: World) -> Iterator[Broken]:
+    """Goes once through the history, then over the tables."""
+    items: dict[tuple[int, int], _Item] = {}
+    for entry in world.database.history.entries:
+        if entry.run_id is None or entry.item is None:
+            continue
+        item = items.setdefault((entry.run_id, entry.item), _Item())
+        wrong = _step(item, entry)
+        if wrong is not None:
+            yield Broken(PROMISE, f"{wrong}: {_name(entry)}", f"run_id={entry.run_id},")
+    for run in world.database.runs.values():
+        yield from _bounds(run)
+
+
+def _step(item: _Item, entry: Entry) -> str | None:
+    match entry.what:
+        case What.CLAIMED:
+            return _claimed(item, entry)
+        case What.ENDED:
+            was, item.held_by = item.held_by, None
+            item.successes += entry.note == AttemptStatus.COMPLETED
+            if item.successes > 1:
+                return "a second success was recorded"
+            return None if was is not None else "an outcome was recorded of what nobody held"
+        case What.LOST | What.GIVEN_BACK:
+            item.held_by = None
+        case What.CLOSED_PENDING:
+            return None if item.held_by is None else "an attempt that was held was closed as pending"
+        case What.RETRIED | What.REISSUED:
+            if item.held_by is not None:
+                return "a next attempt was made beside a live one"
+            item.attempt, item.claim_no = item.attempt + 1, 0
+            return None if entry.attempt == item.attempt else "attempts are not numbered one by one"
+    return None
+
+
+def _claimed(item: _Item, entry: Entry) -> str | None:
+    if item.held_by is not None:
+        return f"claimed by {entry.incarnation} while {item.held_by} held it"
+    if item.successes:
+        return "claimed after it had succeeded"
+    if entry.claim_no is None or entry.claim_no <= item.claim_no:
+        return f"claim_no did not grow (from {item.claim_no} to {entry.claim_no})"
+    item.held_by, item.claim_no = entry.incarnation, entry.claim_no
+    return None
+
+
+def _bounds(run: Run) -> Iterator[Broken]:
+    for item, rows in run.attempts.items():
+        tried = sum(row.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT) for row in rows)
+        lost = sum(row.status is AttemptStatus.LOST for row in rows)
+        if tried > run.terms.max_attempts:
+            yield Broken(PROMISE, f"item {item} was tried {tried} times, {run.terms.max_attempts} allowed")
+        if lost > run.terms.max_takeovers + 1:
+            yield Broken(PROMISE, f"item {item} was lost {lost} times, {run.terms.max_takeovers} allowed")
+        last = rows[-1]
+        bad = last.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT)
+        gave_up = last.error_type != "NoEligibleNode" and not run.stop_requested
+        if bad and gave_up and last.tries + 1 < run.terms.max_attempts:
+            what = f"item {item} was given up after {last.tries + 1} of {run.terms.max_attempts} tries"
+            yield Broken(PROMISE, what, f"run_id={run.run_id},")
+
+
+def _name(entry: Entry) -> str:
+    return f"run {entry.run_id} of {entry.job_name}, item {entry.item}, attempt {entry.attempt} at {entry.at}"

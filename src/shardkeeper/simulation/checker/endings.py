@@ -1,0 +1,64 @@
+"""Everything that was begun comes to its end, and the store is left clean (promises 1, 2 and rule 5)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from shardkeeper.domain.policies.closing import closing_status
+from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.memory.history import What
+from shardkeeper.memory.rows import Run
+from shardkeeper.simulation.checker.verdict import Broken
+from shardkeeper.simulation.world import World
+
+PROMISE = "endings"
+
+
+def check(world: World) -> Iterator[Broken]:
+    """After the world has come to rest."""
+    database = world.database
+    for run in database.runs.values():
+        yield from _check_run(run)
+    left = {
+        "open runs": [run.run_id for run in database.open_runs.values()],
+        "live_run rows": list(database.live_run),
+        "waiting runs": [run.run_id for queue in database.waiting.values() for run in queue],
+        "claimable attempts": [row.key for row in database.claimable],
+        "held attempts": [row.key for rows in database.held.values() for row in rows],
+    }
+    for what, names in left.items():
+        if names:
+            yield Broken(PROMISE, f"{what} are left: {names[:5]}", _about(names[0]))
+    closed = Counter(entry.run_id for entry in database.history.of(What.RUN_CLOSED))
+    for run_id, times in closed.items():
+        if times > 1:
+            yield Broken(PROMISE, f"run {run_id} was closed {times} times", f"run_id={run_id},")
+
+
+def _check_run(run: Run) -> Iterator[Broken]:
+    if not run.attempts:
+        return
+    last = [rows[-1].status for rows in run.attempts.values()]
+    still_open = any(status.is_open for status in last)
+    if run.status.is_open != still_open:
+        yield _broken(run, f"is {run.status} while its items are {_counted(last)}")
+    elif not still_open and run.status is not closing_status(last):
+        yield _broken(run, f"is {run.status}, with items {_counted(last)}")
+    if not still_open and run.open_items != 0:
+        yield _broken(run, f"counts {run.open_items} open items")
+    for rows in run.attempts.values():
+        if any(row.status.is_open for row in rows[:-1]):
+            yield _broken(run, f"has an open attempt of item {rows[0].key.item} behind its last")
+
+
+def _counted(statuses: list[AttemptStatus]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(Counter(statuses).items()))
+
+
+def _broken(run: Run, what: str) -> Broken:
+    return Broken(PROMISE, f"run {run.run_id} of {run.job_name} {what}", f"run_id={run.run_id},")
+
+
+def _about(name: object) -> str:
+    return f"run_id={getattr(name, 'run_id', name)}," if not isinstance(name, str) else name

@@ -1,0 +1,86 @@
+"""No fire vanishes, and none runs that nobody could have known (promises 2 and 7).
+
+Every due fire is covered exactly once: by a run, or by a MISSED or SKIPPED record that has a reason for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from shardkeeper.domain.runs import RunStatus, TriggerKind
+from shardkeeper.domain.specs import Overlap
+from shardkeeper.memory.rows import Run
+from shardkeeper.memory.terms import JOB_DEFAULTS, job_json
+from shardkeeper.simulation.checker.due import DueFire, due_fires, switched_off
+from shardkeeper.simulation.checker.verdict import Broken
+from shardkeeper.simulation.world import World
+
+PROMISE = "fires"
+RECORDS = (RunStatus.MISSED, RunStatus.SKIPPED)
+
+
+def check(world: World) -> Iterator[Broken]:
+    """Judges everything up to the sweep's watermark; what is younger may still be on its way."""
+    until = world.database.sweep.watermark
+    due = due_fires(world.people.diary, until)
+    covers: dict[str, list[Run]] = {}
+    for run in world.database.runs.values():
+        if run.kind in (TriggerKind.SCHEDULE, TriggerKind.MISFIRE):
+            covers.setdefault(run.job_name, []).append(run)
+    for name in sorted({*due, *covers}):
+        yield from _check_job(world, name, due.get(name, {}), covers.get(name, []), until)
+
+
+def _check_job(
+    world: World, name: str, due: dict[datetime, DueFire], covers: list[Run], until: datetime
+) -> Iterator[Broken]:
+    instants = sorted(due)
+    covered: dict[datetime, Run] = {}
+    for cover in covers:
+        if cover.fire_time > until:
+            continue
+        if cover.fire_time not in due:
+            yield _broken(cover, "stands for a fire that was never due")
+            continue
+        last = cover.fire_until or cover.fire_time
+        within = instants[bisect_left(instants, cover.fire_time) : bisect_right(instants, last)]
+        if cover.missed_count is not None and len(within) != cover.missed_count:
+            yield _broken(cover, f"counts {cover.missed_count} fires where {len(within)} were due")
+        for fire_time in within:
+            if fire_time in covered:
+                yield _broken(cover, f"covers {fire_time}, as run {covered[fire_time].run_id} does")
+            covered[fire_time] = cover
+    for fire_time in instants:
+        if fire_time not in covered:
+            yield Broken(PROMISE, f"{name} was due at {fire_time}, and nothing tells of it", name)
+        else:
+            yield from _judge(world, due[fire_time], covered[fire_time])
+
+
+def _judge(world: World, fire: DueFire, cover: Run) -> Iterator[Broken]:
+    if cover.status is RunStatus.SKIPPED:
+        if not fire.held and not _may_skip(world, fire, cover):
+            yield _broken(cover, f"has no right to skip {fire.fire_time} ({cover.reason})")
+    elif fire.held:
+        yield _broken(cover, f"is {cover.status} although {fire.fire_time} lies inside a pause")
+    elif cover.status is RunStatus.MISSED:
+        age = cover.created_at - fire.fire_time
+        if age < timedelta(seconds=world.conditions.on_time_window_s):
+            yield _broken(cover, f"gave up {fire.fire_time} when it was only {age} old")
+    elif cover.version.spec != job_json({"name": cover.job_name} | JOB_DEFAULTS | dict(fire.row)):
+        yield _broken(cover, "does not run the version in force at its fire time")
+    if cover.created_at < fire.fire_time:
+        yield _broken(cover, f"was created before {fire.fire_time}")
+
+
+def _may_skip(world: World, fire: DueFire, cover: Run) -> bool:
+    if switched_off(world.people.diary, cover.job_name, fire.fire_time, cover.created_at):
+        return True
+    return "in the way" in (cover.reason or "") and cover.terms.overlap is Overlap.SKIP
+
+
+def _broken(cover: Run, what: str) -> Broken:
+    text = f"{cover.status} {cover.kind} {cover.run_id} of {cover.job_name} at {cover.fire_time} {what}"
+    return Broken(PROMISE, text, cover.job_name)

@@ -1,0 +1,40 @@
+"""The numbers of one simulated world. Seconds, unless said otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shardkeeper.domain.planner.settings import PlannerSettings
+from shardkeeper.simulation.machine_plan import MachinePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Windows are shorter than in life, so that one run of a seed sees many sweeps."""
+
+    session_timeout_s: float = 6.0
+    lease_s: float = 4.0
+    on_time_window_s: float = 8.0
+    statement_timeout_s: float = 2.0
+    duty_s: float = 6.0
+    sweep_period_s: float = 2.0
+    housekeeping_period_s: float = 30.0
+    poll_s: float = 15.0
+    grace_s: float = 5.0
+    unrunnable_after_s: float = 12.0
+
+    @property
+    def sweep_lag_s(self) -> float:
+        """How far the sweep stays behind."""
+        return self.on_time_window_s + self.statement_timeout_s
+
+    def planner(self, plan: MachinePlan) -> PlannerSettings:
+        """The planner's settings on a machine."""
+        return PlannerSettings(
+            plan.node_id,
+            lease_s=self.lease_s,
+            on_time_window_s=self.on_time_window_s,
+            weight=plan.weight,
+            labels=plan.labels,
+            unrunnable_after_s=self.unrunnable_after_s,
+        )

@@ -1,0 +1,75 @@
+"""Jobs as people write them: drawn columns, good and bad."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+TASK, OTHER_TASK = "impl", "other"
+"""Names of the ImplSpecs that exist."""
+
+_BAD_TIMES = ("61 * * * * *", "0 0 30 2 *", "* * * * * * *", "? * * * *", "*/2 nonsense * * *")
+_CRONS = ("*/5 * * * * *", "*/7 * * * * *", "*/3 * * * * *", "2,9,40 * * * * *", "*/10 * * * * *")
+
+
+def draw_times(rng: Random, now: datetime) -> dict[str, Any]:
+    """When it is due: often, for much is to happen in a short time."""
+    times: dict[str, Any] = {"cron": None, "every": None, "run_at": None}
+    kind = rng.random()
+    if kind < 0.45:
+        times["every"] = timedelta(seconds=rng.choice((1, 2, 3, 5, 0.7, 7, 13)))
+    elif kind < 0.85:
+        times["cron"] = rng.choice(_CRONS)
+    elif kind < 0.95:
+        times["run_at"] = now + timedelta(seconds=rng.randint(1, 25))
+    return times
+
+
+def draw_job(rng: Random, now: datetime) -> dict[str, Any]:
+    """All that may matter to the protocol."""
+    failing = rng.random()
+    return {
+        "impl_spec": rng.choice((TASK, TASK, OTHER_TASK)),
+        **draw_times(rng, now),
+        **draw_sharding(rng),
+        "misfire": rng.choice(("skip", "once", "all")),
+        "misfire_grace": timedelta(seconds=rng.choice((86_400, 86_400, 20, 5))),
+        "catch_up_limit": rng.choice((100, 3)),
+        "overlap": rng.choice(("skip", "skip", "queue", "replace", "allow")),
+        "failover": rng.random() < 0.9,
+        "on_lease_loss": rng.choice(("continue", "stop")),
+        "max_attempts": rng.choice((1, 2, 3)),
+        "max_takeovers": rng.choice((3, 3, 1, 0)),
+        "retry_delay": timedelta(seconds=rng.choice((0.5, 2))),
+        "retry_max_delay": timedelta(seconds=4),
+        "timeout": timedelta(seconds=rng.choice((2, 5, 8))),
+        "node_selector": {"zone": "east"} if failing < 0.1 else {},
+    }
+
+
+def draw_sharding(rng: Random) -> dict[str, Any]:
+    """How it is split."""
+    strategies = ("balanced", "balanced", "balanced", "average", "odevity", "round_robin", "each_node")
+    return {
+        "sharding_total_count": rng.choice((1, 1, 2, 3, 5)),
+        "sharding_strategy": rng.choice(strategies),
+    }
+
+
+def draw_change(rng: Random, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Columns of an existing job to change, so that it stays right."""
+    kind = rng.random()
+    if kind < 0.35:
+        return draw_times(rng, now)
+    if kind < 0.55:
+        return {"enabled": not row.get("enabled", True)}
+    if kind < 0.8:
+        return draw_sharding(rng)
+    return {"overlap": rng.choice(("skip", "queue", "replace", "allow"))}
+
+
+def draw_bad_change(rng: Random) -> dict[str, Any]:
+    """A change that SQL lets through and no node accepts."""
+    return {"cron": rng.choice(_BAD_TIMES), "every": None, "run_at": None}

@@ -1,0 +1,124 @@
+"""What tasks do, and what they saw: the witnesses that no table can contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+from shardkeeper.domain.runs import AttemptKey, Phase
+from shardkeeper.ports.workers import (
+    AttemptEnded,
+    AttemptOrder,
+    EndedValue,
+    Ending,
+    EndingStatus,
+    WorkerEvent,
+)
+
+FOREVER = float("inf")
+
+
+@dataclass(slots=True, eq=False)
+class Witness:
+    """One physical execution, by the world's clock."""
+
+    node_id: str
+    process_no: int
+    job_name: str
+    key: AttemptKey
+    claim_no: int
+    began: datetime
+    ended: datetime | None = None
+    status: str | None = None
+    """None: it is still running, or was cut off by the death of its node."""
+
+
+@dataclass(slots=True)
+class Weather:
+    """How tasks behave: shares of all executions, and seconds."""
+
+    fails: float = 0.05
+    dies: float = 0.01
+    hangs: float = 0.01
+    retries_later: float = 0.02
+    cancels: float = 0.01
+    unstorable: float = 0.01
+    longest_s: float = 3.0
+
+
+@dataclass(slots=True)
+class Witnesses:
+    """All executions of a world."""
+
+    now: Callable[[], datetime]
+    all: list[Witness] = field(default_factory=list)
+
+    def begin(self, node_id: str, process_no: int, order: AttemptOrder) -> None:
+        """A worker begins with it."""
+        name = str(order.context["job_name"])
+        self.all.append(Witness(node_id, process_no, name, order.key, order.claim_no, self.now()))
+
+    def end(self, process_no: int, event: WorkerEvent) -> None:
+        """A worker has told how it ended; orders that never began have no witness."""
+        if isinstance(event, AttemptEnded):
+            for one in reversed(self.all):
+                mine = one.process_no == process_no and one.ended is None
+                if mine and (one.key, one.claim_no) == (event.key, event.claim_no):
+                    one.ended, one.status = self.now(), event.ending.status
+                    return
+
+    def cut_off(self, process_no: int) -> None:
+        """The node died, and all its workers with it."""
+        for one in self.all:
+            if one.process_no == process_no and one.ended is None:
+                one.ended = self.now()
+
+
+class Tasks:
+    """Draws what each execution does."""
+
+    def __init__(self, rng: Random, weather: Weather) -> None:
+        self._rng = rng
+        self.weather = weather
+
+    def behave(self, order: AttemptOrder) -> tuple[float, Ending]:
+        """Seconds that it takes, and how it ends if left alone."""
+        scripted = order.context["parameters"].get("seconds")
+        if scripted is not None:
+            return float(scripted), completed(order)
+        rng, weather = self._rng, self.weather
+        lasts_s = rng.choice((0.0, 0.01, 0.05, rng.random() * weather.longest_s))
+        drawn = rng.random()
+        for share, kind in (
+            (weather.fails, "fails"),
+            (weather.dies, "dies"),
+            (weather.hangs, "hangs"),
+            (weather.retries_later, "retries later"),
+            (weather.cancels, "cancels"),
+            (weather.unstorable, "unstorable"),
+        ):
+            drawn -= share
+            if drawn < 0:
+                return (FOREVER if kind == "hangs" else lasts_s), _ending(kind, order)
+        return lasts_s, completed(order)
+
+
+def completed(order: AttemptOrder) -> Ending:
+    """Two values that tell whose they are."""
+    name = f"{order.key.run_id}/{order.key.item}"
+    values = (EndedValue("who", name, 1.0), EndedValue("claim", order.claim_no, 2.0))
+    return Ending(EndingStatus.COMPLETED, Phase.VALIDATE, result=name, values=values)
+
+
+def _ending(kind: str, order: AttemptOrder) -> Ending:
+    if kind == "retries later":
+        return Ending(EndingStatus.RETRY_LATER, Phase.CALCULATE, delay_s=0.5)
+    if kind == "cancels":
+        return Ending(EndingStatus.STOPPED, Phase.CALCULATE, error_message="cancelled", cancelled=True)
+    if kind == "unstorable":
+        return Ending(EndingStatus.COMPLETED, Phase.VALIDATE, result="half\x00done")
+    if kind == "dies":
+        return Ending(EndingStatus.FAILED, Phase.CALCULATE, error_type="WorkerDied", error_message="exit code 9")
+    return Ending(EndingStatus.FAILED, Phase.CALCULATE, error_type="ValueError", error_message=f"task {kind}")
