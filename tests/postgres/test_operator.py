@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
 
@@ -9,7 +10,9 @@ import psycopg
 import pytest
 
 from shardkeeper.domain.errors import OrderRefused
+from shardkeeper.domain.view import Member, View
 from shardkeeper.ports.operator import RunFilter
+from shardkeeper.postgres.leases import PostgresLeases
 from shardkeeper.postgres.operator import PostgresOperator
 from tests.postgres.migrated import Migrated
 from tests.waiting import wait_until
@@ -131,3 +134,12 @@ def test_a_run_of_many_partitions_is_found_by_id_and_by_name(migrated: Migrated)
     assert [row["id"] for row in operator.runs(RunFilter(job="job", limit=1))] == [run]
     assert operator.run("nonsense") is None
     assert operator.run(run + 1) is None
+
+
+def test_the_view_that_was_mirrored_last_is_there_for_the_faces(migrated: Migrated) -> None:
+    connection = migrated.adapter()
+    operator = PostgresOperator(connection)
+    assert operator.mirrored_view() is None
+    view = View("lineage", 3, "n1-a", (Member("n1", "n1-a"),), datetime(2026, 11, 21, tzinfo=UTC))
+    PostgresLeases(connection).mirror_view(view)
+    assert operator.mirrored_view() == view

@@ -11,11 +11,13 @@ from psycopg.types.json import Jsonb
 
 from shardkeeper.domain.errors import OrderRefused, Refused
 from shardkeeper.domain.naming import parse_run_name
+from shardkeeper.domain.view import View
 from shardkeeper.ports.operator import Row, RunFilter
 from shardkeeper.postgres import listings
 from shardkeeper.postgres.applying import apply_impl, apply_job
 from shardkeeper.postgres.connection import Connection, Raw
 from shardkeeper.postgres.errors import is_refusal, refusal
+from shardkeeper.postgres.leases import view_of
 
 T = TypeVar("T")
 
@@ -61,6 +63,10 @@ class PostgresOperator:
 
     def leases(self) -> list[Row]:
         return self._connection.rows(listings.NODES)
+
+    def mirrored_view(self) -> View | None:
+        found = self._connection.rows(listings.MIRRORED)
+        return view_of(found[0]["view"]) if found else None
 
     def trigger(
         self, job: str, parameters: Mapping[str, Any], item: int | None, fire_time: datetime | None, by: str
