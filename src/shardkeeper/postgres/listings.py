@@ -50,8 +50,11 @@ WHERE s.status IN ('PENDING', 'RUNNING') AND (%(job)s::text IS NULL OR s.job_nam
 ORDER BY s.job_name, s.item, s.fire_time, s.run_id
 """
 NODES: Final = "SELECT * FROM shardkeeper.node"
+MIRRORED: Final = "SELECT m.view FROM shardkeeper.mirrored_view m"
 HEALTH: Final = """
 SELECT current_setting('server_version') AS server_version, clock_timestamp() AS now,
+       current_setting('synchronous_commit') AS synchronous_commit,
+       current_setting('synchronous_standby_names') AS synchronous_standbys,
        (SELECT version_num FROM shardkeeper.schema_revision) AS schema_revision,
        (SELECT count(*)::int FROM pg_stat_activity a
         WHERE a.datname = current_database() AND a.application_name LIKE '%%listener%%') AS listeners,
