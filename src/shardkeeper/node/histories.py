@@ -38,11 +38,11 @@ class HistoryReader:
         reading = Reading()
         pauses = _pauses(rows.pauses)
         jobs = _by_name(rows.jobs, lambda row: row.job_name)
-        for name in rows.jobs_named:
+        for name in sorted(rows.jobs_named):
             versions = self._job_versions(jobs.get(name, []), reading)
             reading.jobs[name] = JobHistory(versions, pauses.get(name, ()))
         impls = _by_name(rows.impls, lambda row: row.impl_name)
-        for name in rows.impls_named:
+        for name in sorted(rows.impls_named):
             reading.impls[name] = ImplHistory(self._impl_versions(impls.get(name, []), reading))
         return reading
 
