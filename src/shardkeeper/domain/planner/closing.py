@@ -38,6 +38,8 @@ class Closing:
             return []
         outcome, actions = self._decide(holding, event)
         mind.holdings.end(holding, outcome)
+        if (ran_s := _ran_s(event.outcome)) is not None:
+            mind.holdings.lasted(ran_s)
         actions.append(Record(mind.incarnation, outcome))
         if mind.creates and (waiting := mind.holdings.next_waiting()):
             actions.append(Claim(mind.incarnation, waiting))
@@ -104,9 +106,18 @@ def _fact(holding: Holding, outcome: Outcome, answer: OutcomeAnswer) -> AttemptR
     job_name = holding.claimed.run.job_name
     if answer.recording is Recording.SUPERSEDED:
         return OutcomeSuperseded(job_name, outcome.key)
-    ran_s = None
-    if outcome.started_at is not None and outcome.finished_at is not None:
-        ran_s = (outcome.finished_at - outcome.started_at).total_seconds()
     return AttemptRecorded(
-        job_name, outcome.key, outcome.status, answer.retried, answer.run_closed, outcome.error_message, ran_s
+        job_name,
+        outcome.key,
+        outcome.status,
+        answer.retried,
+        answer.run_closed,
+        outcome.error_message,
+        _ran_s(outcome),
     )
+
+
+def _ran_s(outcome: Outcome) -> float | None:
+    if outcome.started_at is None or outcome.finished_at is None:
+        return None
+    return (outcome.finished_at - outcome.started_at).total_seconds()

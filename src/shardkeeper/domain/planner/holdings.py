@@ -11,6 +11,11 @@ from shardkeeper.domain.attempts import Claimed
 from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.runs import AttemptKey
 
+UNKNOWN_DURATION_S = 0.1
+"""What an attempt is taken to last before any has ended."""
+SHORTEST_S = 0.0002
+SLOWER_WEIGHT, QUICKER_WEIGHT = 0.5, 0.05
+
 
 @dataclass(slots=True)
 class Holding:
@@ -31,11 +36,17 @@ class Holding:
 
 
 class Holdings:
-    """``room`` is what may still be claimed: capacity and buffer, less what is held unended and what was
-    asked for."""
+    """``room`` is what may still be claimed: capacity and buffer, less what is held unended and what was asked for.
 
-    def __init__(self, buffer_per_worker: float) -> None:
-        self._buffer_per_worker = buffer_per_worker
+    The buffer hides the round trip of a claim: it holds as many attempts as the workers are seen to end within
+    ``ahead_s`` seconds. So tasks of a millisecond are claimed by the hundred, and what lies before a task of an hour is
+    left to others.
+    """
+
+    def __init__(self, ahead_s: float, most_ahead: int) -> None:
+        self._ahead_s = ahead_s
+        self._most_ahead = most_ahead
+        self._usual_s = UNKNOWN_DURATION_S
         self._held: dict[AttemptKey, Holding] = {}
         self._live = 0
         self._asked: dict[AttemptKey, None] = {}
@@ -63,8 +74,17 @@ class Holdings:
         """How many more may be asked for now."""
         if not self.fit or self.capacity <= 0:
             return 0
-        most = self.capacity + int(self.capacity * self._buffer_per_worker)
-        return max(0, most - self._live - len(self._asked) - self._reserved)
+        return max(0, self.capacity + self.ahead - self._live - len(self._asked) - self._reserved)
+
+    @property
+    def ahead(self) -> int:
+        """How many attempts are claimed ahead of free workers."""
+        return min(self._most_ahead, int(self.capacity * self._ahead_s / max(self._usual_s, SHORTEST_S)) + 1)
+
+    def lasted(self, seconds: float) -> None:
+        """An attempt took so long in its worker: what is usual moves towards it, quickly up and slowly down."""
+        weight = SLOWER_WEIGHT if seconds > self._usual_s else QUICKER_WEIGHT
+        self._usual_s += weight * (seconds - self._usual_s)
 
     @property
     def asking(self) -> bool:

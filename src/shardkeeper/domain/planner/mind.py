@@ -42,7 +42,7 @@ class Mind:
         self.catalog = Catalog()
         self.timetable = Timetable()
         self.membership = Membership(settings.node_id)
-        self.holdings = Holdings(settings.buffer_per_worker)
+        self.holdings = Holdings(settings.ahead_s, settings.most_ahead)
         self.declined: dict[str, str] = {}
         """Jobs that cannot run here, and why."""
 

@@ -26,8 +26,9 @@ class PlannerSettings:
     """When an owner that is not the first asks for its items of a run that the first one creates."""
     create_after_s: float = 0.02
     """When it creates the run itself, counted from the fire."""
-    buffer_per_worker: float = 2.0
-    """Attempts claimed ahead of free workers, per worker: hides the round trip to the store."""
+    ahead_s: float = 0.1
+    """Attempts are claimed ahead of free workers for so many seconds of work: hides the round trip to the store."""
+    most_ahead: int = 256
     skew_limit_s: float = 2.0
     """Difference from the store's clock beyond which the node takes no work and says so."""
     look_back_piece: int = 2_000
