@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from shardkeeper.cli.options import as_json
-from shardkeeper.cli.output import print_json
+from shardkeeper.cli.options import answering
+from shardkeeper.cli.output import Output, print_json
 from shardkeeper.node.compose_operations import current_schema, read_settings, upgrade_schema
 
 
@@ -22,11 +22,11 @@ def upgrade() -> None:
 
 
 @db.command()
-@as_json
-def current(json: bool) -> None:
+@answering
+def current(output: Output) -> None:
     """The schema's revision."""
     revision = current_schema(read_settings())
-    if json:
+    if output.as_json:
         print_json({"revision": revision})
     else:
         click.echo(revision or "none: run `shardkeeper db upgrade`")

@@ -15,7 +15,7 @@ from shardkeeper.domain.errors import (
 )
 
 REFUSED, USAGE, DIFFERENT, UNREACHABLE, GAVE_UP, WRONG_SETTINGS = 1, 2, 3, 69, 75, 78
-"""The exit codes of CONTRACT's CLI, beside 0."""
+"""The exit codes, beside 0."""
 
 
 class Failure(click.ClickException):
@@ -23,7 +23,12 @@ class Failure(click.ClickException):
 
     def __init__(self, error: ShardkeeperError) -> None:
         super().__init__("\n".join(lines_of(error)))
-        self.exit_code = exit_code_of(error)
+        self._exit_code = exit_code_of(error)
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click sets it by class, we by instance
+        """What the process ends with."""
+        return self._exit_code
 
     def show(self, file: IO[Any] | None = None) -> None:
         """One line per problem on standard error."""

@@ -13,7 +13,30 @@ from shardkeeper.domain.errors import ShardkeeperError
 
 COMMANDS: Final = {
     "agent": ("agent", "Run a node: the daemon."),
+    "dev": ("dev", "Start a whole cluster on this machine and watch it."),
     "db": ("db", "Bring the database's schema up to this version."),
+    "apply": ("specs", "Write spec files into the database."),
+    "check": ("specs", "Judge spec files; asks no server."),
+    "export": ("specs", "Print the database's specs as YAML."),
+    "diff": ("specs", "How the database differs from spec files."),
+    "jobs": ("jobs", "All jobs and how they do."),
+    "job": ("jobs", "One job."),
+    "next": ("next", "When an expression or a job is due."),
+    "shards": ("shards", "Who owns which sharding item."),
+    "nodes": ("nodes", "The nodes of the cluster."),
+    "node": ("nodes", "One node; change its workers."),
+    "runs": ("runs", "Runs, newest first."),
+    "run": ("runs", "One run with its attempts and values."),
+    "logs": ("runs", "What a run's tasks printed."),
+    "trigger": ("orders", "Run a job now."),
+    "stop": ("orders", "Stop runs."),
+    "rerun": ("orders", "Run ended runs again."),
+    "pause": ("jobs", "Hold a job's scheduled fires."),
+    "resume": ("jobs", "End a job's pause."),
+    "drain": ("nodes", "Have a node hand its work over."),
+    "undrain": ("nodes", "Have a node take part again."),
+    "doctor": ("health", "Find what is wrong, and what mends it."),
+    "config": ("health", "The settings in force."),
 }
 """Name of the command, the module here that has it, and its line in the help."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from shardkeeper.domain.errors import OrderRefused, Refused
 from shardkeeper.domain.naming import parse_run_name
-from shardkeeper.domain.view import matches
+from shardkeeper.domain.view import View, matches
 from shardkeeper.memory import listings, orders
 from shardkeeper.memory.authoring import Author
 from shardkeeper.memory.calls import Connection, store_call
@@ -70,6 +70,10 @@ class MemoryOperator(Connection):
     def leases(self) -> list[Row]:
         newest = self.database.newest_lease
         return [listings.node_listing(self.database, newest[node_id]) for node_id in sorted(newest)]
+
+    @store_call
+    def mirrored_view(self) -> View | None:
+        return self.database.mirrored
 
     @store_call
     def trigger(

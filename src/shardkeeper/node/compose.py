@@ -18,6 +18,7 @@ from shardkeeper.domain.specs import JobSpec
 from shardkeeper.domain.validation import Limits
 from shardkeeper.journal.file_journal import FileJournal
 from shardkeeper.node.board import Board
+from shardkeeper.node.compose_options import connection_options, zookeeper_options
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.daemon import Daemon, Machinery
 from shardkeeper.node.duties import Duty, DutyRoster
@@ -51,10 +52,9 @@ from shardkeeper.system.clock import SystemClock
 from shardkeeper.system.log import FactLog
 from shardkeeper.system.service import ServiceManager
 from shardkeeper.timers.apscheduler_timers import ApschedulerTimers
-from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.pool import ProcessWorkers
+from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.zookeeper.coordinator import ZooKeeperCoordinator
-from shardkeeper.zookeeper.options import ZooKeeperOptions
 
 A = TypeVar("A")
 
@@ -71,26 +71,6 @@ def make_daemon(settings: Settings, coordinator: Coordinator | None = None) -> D
 def zookeeper(settings: Settings) -> ZooKeeperCoordinator:
     """The coordinator that the settings name."""
     return ZooKeeperCoordinator(zookeeper_options(settings))
-
-
-def zookeeper_options(settings: Settings) -> ZooKeeperOptions:
-    """How to reach ZooKeeper."""
-    given = settings.zookeeper
-    return ZooKeeperOptions(
-        hosts=settings.zookeeper_hosts,
-        namespace=settings.namespace,
-        session_timeout_s=settings.session_timeout,
-        auth=given.auth.get_secret_value() if given.auth else None,
-        tls_ca=str(given.tls_ca) if given.tls_ca else None,
-        tls_cert=str(given.tls_cert) if given.tls_cert else None,
-        tls_key=str(given.tls_key) if given.tls_key else None,
-    )
-
-
-def connection_options(settings: Settings, purpose: str) -> ConnectionOptions:
-    """A connection of its own for each purpose, named in pg_stat_activity by node and purpose."""
-    url = settings.database_url.get_secret_value()
-    return ConnectionOptions(url, application_name=f"shardkeeper {settings.node_id} {purpose}"[:63])
 
 
 class _Composition:

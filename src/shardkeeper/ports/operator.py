@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from shardkeeper.domain.view import View
+
 Row = dict[str, Any]
 
 
@@ -41,6 +43,9 @@ class OperatorStore(Protocol):
 
     def leases(self) -> list[Row]:
         """The ``node`` view: members as last seen, with their lease."""
+
+    def mirrored_view(self) -> View | None:
+        """The view that a leader mirrored last, for when ZooKeeper cannot be asked."""
 
     def trigger(
         self, job: str, parameters: Mapping[str, Any], item: int | None, fire_time: datetime | None, by: str

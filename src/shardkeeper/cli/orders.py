@@ -1,0 +1,69 @@
+"""`trigger`, `stop`, `rerun`: orders about runs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from shardkeeper.cli.context import actor, operations
+from shardkeeper.cli.failures import REFUSED
+from shardkeeper.cli.options import answering, duration, instant, parameters
+from shardkeeper.cli.output import Output, note, print_json
+from shardkeeper.cli.runs import show_run
+from shardkeeper.domain.runs import RunStatus
+
+
+@click.command()
+@click.argument("job")
+@parameters
+@click.option("--item", type=click.IntRange(0), help="Only this item.")
+@click.option("--fire-time", type=instant, help="The run's fire time; default: PostgreSQL's clock.")
+@click.option("--wait", is_flag=True, help="Until it has ended; exit 1 when it failed, 75 when time ran out.")
+@click.option("--timeout", type=duration, help="How long --wait waits; default: for ever.")
+@answering
+def trigger(
+    output: Output,
+    job: str,
+    parameters: dict[str, Any],
+    item: int | None,
+    fire_time: datetime | None,
+    wait: bool,
+    timeout: timedelta | None,
+) -> None:
+    """Run a job now, beside its schedule."""
+    found = operations().runs
+    row = found.trigger(job, parameters, item, fire_time, actor())
+    if wait:
+        note(f"run {row['id']} is under way")
+        row = found.wait(row["id"], None if timeout is None else timeout.total_seconds())
+    show_run(output, row)
+    if wait and row["status"] != RunStatus.COMPLETED:
+        raise SystemExit(REFUSED)
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+def stop(runs: tuple[str, ...]) -> None:
+    """Stop runs: what waits is closed, what runs is asked to end, then killed."""
+    found = operations().runs
+    for run in runs:
+        asked = found.stop(run, actor())
+        click.echo(f"{run} is being stopped." if asked else f"{run} had ended.")
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@parameters
+@click.option("--same-version", is_flag=True, help="Under the version it ran under; default: the newest.")
+@answering
+def rerun(output: Output, runs: tuple[str, ...], parameters: dict[str, Any], same_version: bool) -> None:
+    """Run ended runs again: the same fire times and parameters, from the checkpoints of items not COMPLETED."""
+    found = operations().runs
+    new = [found.rerun(run, parameters, same_version, actor()) for run in runs]
+    if output.as_json:
+        print_json(new)
+        return
+    for old, row in zip(runs, new, strict=True):
+        click.echo(f"{old} runs again as {row['id']}.")
