@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun
+from shardkeeper.domain.attempts import CreateRun
 from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.planner.actions import Claim, Create
 from shardkeeper.domain.planner.events import ClaimsAnswered, Event, RunsAnswered, RunsUnanswered, StoreAway
@@ -21,42 +21,37 @@ class RunsWork:
         self._store = store
 
     def run(self, actions: Sequence[Create | Claim]) -> list[Event]:
-        """See Work."""
+        """See Work. Each call answers for itself: what was answered before another failed is not lost."""
         events: list[Event] = []
         for incarnation in dict.fromkeys(action.incarnation for action in actions):
             mine = [action for action in actions if action.incarnation == incarnation]
-            events += self._create(incarnation, [one.request for one in mine if isinstance(one, Create)])
-            events += self._claim(
-                incarnation, [key for one in mine if isinstance(one, Claim) for key in one.keys]
-            )
+            requests = [one.request for one in mine if isinstance(one, Create)]
+            while requests:
+                batch, requests = _one_per_job(requests)
+                events += self._create(incarnation, batch)
+            if keys := [key for one in mine if isinstance(one, Claim) for key in one.keys]:
+                events += self._claim(incarnation, keys)
         return events
 
     def failed(
         self, actions: Sequence[Create | Claim], error: StoreUnavailable
     ) -> tuple[list[Event], float | None]:
-        """Not tried again here: the next beat that is answered reconciles, and looks back."""
-        requests = tuple(one.request for one in actions if isinstance(one, Create))
-        keys = tuple(key for one in actions if isinstance(one, Claim) for key in one.keys)
-        events: list[Event] = [StoreAway(str(error))]
-        if requests:
-            events.append(RunsUnanswered(requests))
-        if keys:
-            events.append(ClaimsAnswered(keys, ()))
-        return events, None
+        """Never called: ``run`` answers for each call."""
+        raise error
 
-    def _create(self, incarnation: str, requests: list[CreateRun]) -> list[Event]:
-        events: list[Event] = []
-        while requests:
-            batch, requests = _one_per_job(requests)
-            answers: list[CreateAnswer] = self._store.create(incarnation, batch)
-            events.append(RunsAnswered(tuple(batch), tuple(answers)))
-        return events
+    def _create(self, incarnation: str, batch: list[CreateRun]) -> list[Event]:
+        """Not tried again here when the store is away: the next beat that is answered looks back."""
+        try:
+            return [RunsAnswered(tuple(batch), tuple(self._store.create(incarnation, batch)))]
+        except StoreUnavailable as error:
+            return [StoreAway(str(error)), RunsUnanswered(tuple(batch))]
 
     def _claim(self, incarnation: str, keys: list[AttemptKey]) -> list[Event]:
-        if not keys:
-            return []
-        claimed: list[Claimed] = self._store.claim(incarnation, keys)
-        return [ClaimsAnswered(tuple(keys), tuple(claimed))]
+        """Not tried again either: what landed all the same is found by reconciling."""
+        try:
+            return [ClaimsAnswered(tuple(keys), tuple(self._store.claim(incarnation, keys)))]
+        except StoreUnavailable as error:
+            return [StoreAway(str(error)), ClaimsAnswered(tuple(keys), ())]
 
 
 def _one_per_job(requests: list[CreateRun]) -> tuple[list[CreateRun], list[CreateRun]]:
