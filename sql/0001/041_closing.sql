@@ -7,11 +7,11 @@
 --   advisory, lease, new job_run keys, live_run, existing job_run, shard_run, job_state.
 -- Waiting runs are changed only under their job's live_run row, hence live_run comes before the counters.
 
--- Functions of the hot path allow one plan only: go through the batch in the order written, and look each row up by its
--- primary key. They are planned while today's partition may still be empty, and the plan is kept: one that reads a
--- table, or the index of what is RUNNING, from end to end looks cheap then, and grows slower all day. Planning once is
--- half of the speed, since every partition is planned for. `is not distinct from` where an equality is meant keeps
--- the partial indexes out, for the same reason.
+-- Functions of the hot path are planned once, since planning for every partition costs more than the work, and may be
+-- planned while today's partition is still empty. So no plan may depend on how much there is: every table is bounded by
+-- `= any (the batch's keys)`, without a sequential scan; whatever way it is joined then, only the batch is read. A range
+-- of fire times goes with it for pruning. `is not distinct from`, where an equality is meant, keeps out the partial
+-- indexes of what is RUNNING and PENDING, which seem small to the planner.
 
 -- Held shared by creations until they commit; the sweep takes the versions' key and then this one, both exclusively.
 -- Two keys, since creations wait for stampings (see create_runs) but never for one another.
@@ -33,8 +33,7 @@ create function shardkeeper.instant_text(p_instant timestamptz) returns text
 -- Locks what closing items of these runs may change. Every closing begins with it.
 create function shardkeeper.lock_runs(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from timestamptz;
     v_to   timestamptz;
@@ -55,8 +54,7 @@ $$;
 -- them. The caller holds the rows.
 create function shardkeeper.release_live(p_jobs text[], p_runs bigint[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs  text[];
     v_runs  bigint[];
@@ -82,14 +80,16 @@ begin
     end if;
 
     update shardkeeper.job_run r set waiting = false
-      from unnest(v_runs, v_fires) n (id, fire_time) where r.id = n.id and r.fire_time = n.fire_time;
+      from unnest(v_runs, v_fires) n (id, fire_time)
+     where r.id = n.id and r.fire_time = n.fire_time and r.id = any (v_runs);
     update shardkeeper.live_run l
        set run_id = n.id, fire_time = n.fire_time, taken_at = clock_timestamp(),
            awaited = exists (select from shardkeeper.job_run r where r.waiting and r.job_name = l.job_name)
-      from unnest(p_jobs, v_runs, v_fires) n (job_name, id, fire_time) where l.job_name = n.job_name;
+      from unnest(p_jobs, v_runs, v_fires) n (job_name, id, fire_time)
+     where l.job_name = n.job_name and l.job_name = any (p_jobs);
     update shardkeeper.shard_run s set waiting = false, not_before = greatest(s.not_before, clock_timestamp())
       from unnest(v_runs, v_fires) n (id, fire_time)
-     where s.run_id = n.id and s.fire_time = n.fire_time and s.status = 'PENDING';
+     where s.run_id = n.id and s.fire_time = n.fire_time and s.run_id = any (v_runs) and s.status = 'PENDING';
 end
 $$;
 
@@ -120,8 +120,7 @@ $$;
 -- Counts these closed runs (one element each) into job_state and writes their alerts.
 create function shardkeeper.tell_closed(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs  text[];
     v_known integer;
@@ -151,7 +150,7 @@ begin
                count(*) filter (where c.status = 'FAILED')
                    over (partition by c.job_name, c.successes order by c.fire_time, c.id)
                    + case when c.successes = 0 then t.failures_in_a_row else 0 end as failures
-          from closed c join shardkeeper.job_state t using (job_name)),
+          from closed c join shardkeeper.job_state t using (job_name) where t.job_name = any (v_jobs)),
     told as materialized (
         select c.*, lag(c.failures) over (partition by c.job_name order by c.fire_time, c.id) as before
           from counted c),
@@ -164,7 +163,7 @@ begin
            set last_run = l.id, last_fire_time = l.fire_time, last_status = l.status,
                last_finished_at = l.finished_at, failures_in_a_row = l.failures,
                last_success_at = coalesce(l.succeeded_at, t.last_success_at)
-          from last l where t.job_name = l.job_name)
+          from last l where t.job_name = l.job_name and t.job_name = any (v_jobs))
     insert into shardkeeper.alert (event_key, kind, job_name, run_id, channel, body, thread)
     select 'run:' || a.id || ':' || a.kind, a.kind, a.job_name, a.id, a.alert ->> 'channel',
            shardkeeper.alert_body(r, a.row_of::integer, a.last_success_at),
@@ -177,9 +176,11 @@ begin
                    case t.status when 'FAILED' then t.failures
                                  when 'COMPLETED' then coalesce(t.before, t.base) else 0 end as row_of
               from told t
-              left join shardkeeper.job_version v on v.version = t.job_version) a
+              left join lateral (select alert from shardkeeper.job_version where version = t.job_version offset 0) v
+                on true) a
       join shardkeeper.job_run r on r.id = a.id and r.fire_time = a.fire_time
-     where a.row_of >= greatest(1, coalesce(case when jsonb_typeof(a.alert -> 'after') = 'number'
+     where r.id = any (p_runs) and r.fire_time between v_from and v_to
+       and a.row_of >= greatest(1, coalesce(case when jsonb_typeof(a.alert -> 'after') = 'number'
                                                  then (a.alert ->> 'after')::numeric end, 1))
        and (not coalesce(a.alert, '{}') ? 'on' or a.alert -> 'on' ? a.kind)
      order by a.job_name, a.fire_time
@@ -190,8 +191,7 @@ $$;
 -- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED.
 create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) returns table (run_id bigint, status text)
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from timestamptz;
@@ -206,7 +206,8 @@ begin
               from unnest(p_runs, p_fires) c (id, fire_time)
               join shardkeeper.job_run r on r.id = c.id and r.fire_time = c.fire_time
               join shardkeeper.shard_run s on s.run_id = c.id and s.fire_time = c.fire_time
-             where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
+             where s.run_id = any (p_runs) and s.fire_time between v_from and v_to
+               and r.id = any (p_runs) and r.fire_time between v_from and v_to
              order by s.run_id, s.item, s.attempt desc),
         summed as (
             select f.run_id, f.fire_time,
@@ -224,7 +225,8 @@ begin
            set status = u.status, result = case u.status when 'COMPLETED' then u.result end, open_items = 0,
                waiting = false, finished_at = clock_timestamp()
           from summed u
-         where r.id = u.run_id and r.fire_time = u.fire_time and r.fire_time between v_from and v_to
+         where r.id = u.run_id and r.fire_time = u.fire_time
+           and r.id = any (p_runs) and r.fire_time between v_from and v_to
            and r.status in ('CREATED', 'RUNNING')
         returning r.id, r.status;
     select array_agg(distinct r.job_name) into v_jobs
@@ -242,8 +244,7 @@ $$;
 create function shardkeeper.settle_items(p_runs bigint[], p_fires timestamptz[])
     returns table (run_id bigint, status text)
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from  timestamptz;
@@ -257,11 +258,11 @@ begin
     counted as (
         update shardkeeper.job_run r set open_items = r.open_items - c.items
           from closed c
-         where r.id = c.id and r.fire_time = c.fire_time and r.fire_time between v_from and v_to
-           and r.open_items > c.items)
+         where r.id = c.id and r.fire_time = c.fire_time and r.open_items > c.items
+           and r.id = any (p_runs) and r.fire_time between v_from and v_to)
     select array_agg(r.id order by r.id), array_agg(r.fire_time order by r.id) into v_runs, v_fires
       from closed c join shardkeeper.job_run r on r.id = c.id and r.fire_time = c.fire_time
-     where r.fire_time between v_from and v_to and r.open_items <= c.items;
+     where r.id = any (p_runs) and r.fire_time between v_from and v_to and r.open_items <= c.items;
     if v_runs is not null then
         return query select * from shardkeeper.close_runs(v_runs, v_fires);
     end if;
@@ -273,8 +274,7 @@ $$;
 create function shardkeeper.close_pending(p_runs bigint[], p_fires timestamptz[], p_status text, p_reason text)
     returns integer
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -292,7 +292,8 @@ begin
         update shardkeeper.shard_run s
            set status = p_status, waiting = false, finished_at = clock_timestamp(), error_message = p_reason
           from unnest(p_runs, p_fires) c (id, fire_time)
-         where s.run_id = c.id and s.fire_time = c.fire_time and s.fire_time between v_from and v_to
+         where s.run_id = c.id and s.fire_time = c.fire_time
+           and s.run_id = any (p_runs) and s.fire_time between v_from and v_to
            and s.status is not distinct from 'PENDING'
         returning s.run_id, s.fire_time)
     select array_agg(c.run_id), array_agg(c.fire_time) into v_runs, v_fires from closed c;

@@ -37,8 +37,7 @@ create function shardkeeper.claim_rows(
     p_incarnation text, p_node text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[])
     returns setof shardkeeper.claimed_attempt
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -56,7 +55,8 @@ begin
           from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
           join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item
           join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
-         where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
+         where s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
+           and r.id = any (p_runs) and r.fire_time between v_from and v_to
            and (k.attempt is null or s.attempt = k.attempt)
            and s.status is not distinct from 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
            and (s.pinned_node is null or s.pinned_node = p_node)
@@ -69,7 +69,7 @@ begin
                progress_message = null
           from free f
          where s.run_id = f.run_id and s.fire_time = f.fire_time and s.item = f.item and s.attempt = f.attempt
-           and s.fire_time between v_from and v_to
+           and s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
         returning s.run_id)
     select array_agg(distinct t.run_id) into v_begun from taken t;
 
@@ -83,7 +83,8 @@ begin
           from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
           join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item
           join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
-         where s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
+         where s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
+           and r.id = any (p_runs) and r.fire_time between v_from and v_to
            and (k.attempt is null or s.attempt = k.attempt)
            and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation
          order by s.run_id, s.item;
@@ -122,7 +123,8 @@ create function shardkeeper.pending_attempts(p_incarnation text, p_limit integer
              where s.status = 'PENDING' and not s.waiting and s.not_before <= now()
                and not r.stop_requested
                and (s.pinned_node is null or s.pinned_node = l.node_id)
-             order by s.not_before, s.run_id, s.item limit p_limit) f
+             -- by the index alone: a long queue is not sorted for the few at its head
+             order by s.not_before limit p_limit) f
      order by f.not_before, f.run_id, f.item
 $$;
 
@@ -131,8 +133,7 @@ create function shardkeeper.close_unrunnable(
     p_incarnation text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[], p_reason text)
     returns integer
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -149,7 +150,7 @@ begin
           from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
           join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time
                                       and s.item = k.item and s.attempt = k.attempt
-         where s.fire_time between v_from and v_to
+         where s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
            and s.status is not distinct from 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
          order by s.run_id, s.item, s.attempt for update of s),
     closed as (
@@ -158,7 +159,7 @@ begin
                error_message = p_reason
           from free f
          where s.run_id = f.run_id and s.fire_time = f.fire_time and s.item = f.item and s.attempt = f.attempt
-           and s.fire_time between v_from and v_to
+           and s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
         returning s.run_id, s.fire_time)
     select array_agg(c.run_id), array_agg(c.fire_time) into v_runs, v_fires from closed c;
     if v_runs is null then

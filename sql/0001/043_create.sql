@@ -58,8 +58,7 @@ $$;
 create function shardkeeper.judge_creations(p_requests jsonb, p_window interval, p_node text, p_now timestamptz)
     returns shardkeeper.creation[]
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin
     return (
         select array_agg(row(j.ord, case when j.outcome = 'made' then nextval('shardkeeper.run_id') end, j.job, j.fire,
@@ -128,11 +127,11 @@ $$;
 -- Makes runs wait behind the ones in the way.
 create function shardkeeper.queue_runs(p_runs bigint[], p_fires timestamptz[], p_jobs text[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin
     update shardkeeper.job_run r set waiting = true, status = 'CREATED', started_at = null
-      from unnest(p_runs, p_fires) n (id, fire_time) where r.id = n.id and r.fire_time = n.fire_time;
+      from unnest(p_runs, p_fires) n (id, fire_time)
+     where r.id = n.id and r.fire_time = n.fire_time and r.id = any (p_runs);
     update shardkeeper.live_run l set awaited = true where l.job_name = any (p_jobs) and not l.awaited;
 end
 $$;
@@ -165,8 +164,7 @@ create function shardkeeper.insert_runs(
     p_all shardkeeper.creation[], p_kind text, p_incarnation text, p_node text)
     returns table (ord integer, run_id bigint, outcome text, reason text)
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now     timestamptz := clock_timestamp();
@@ -215,7 +213,7 @@ begin
         update shardkeeper.job_run r
            set status = 'SKIPPED', reason = k.reason, open_items = 0, started_at = null, finished_at = v_now
           from unnest(v_skipped, v_reasons) k (id, reason) join unnest(p_all) c on c.run_id = k.id
-         where r.id = c.run_id and r.fire_time = c.fire_time;
+         where r.id = c.run_id and r.fire_time = c.fire_time and r.id = any (v_skipped);
     end if;
     if v_queued <> '{}' then
         perform shardkeeper.queue_runs(array_agg(c.run_id), array_agg(c.fire_time), array_agg(c.job_name))
@@ -251,13 +249,13 @@ $$;
 create function shardkeeper.find_standing(p_all shardkeeper.creation[], p_except integer[], out ords integer[],
     out runs bigint[], out outcomes text[], out reasons text[], out claims integer[], out of_runs bigint[])
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from timestamptz;
     v_to   timestamptz;
+    v_jobs text[];
 begin
-    select min(c.fire_time), max(c.fire_time) into v_from, v_to from unnest(p_all) c;
+    select min(c.fire_time), max(c.fire_time), array_agg(c.job_name) into v_from, v_to, v_jobs from unnest(p_all) c;
     select array_agg(f.ord), array_agg(f.id), array_agg(f.outcome), array_agg(f.reason),
            array_agg(f.ord) filter (where f.claims), array_agg(f.id) filter (where f.claims)
       into ords, runs, outcomes, reasons, claims, of_runs
@@ -268,7 +266,7 @@ begin
               from unnest(p_all) c
               join shardkeeper.job_run r on r.job_name = c.job_name and r.fire_time = c.fire_time
                and r.trigger_kind in ('schedule', 'misfire')
-             where c.ord <> all (p_except) and r.fire_time between v_from and v_to) f;
+             where c.ord <> all (p_except) and r.job_name = any (v_jobs) and r.fire_time between v_from and v_to) f;
 end
 $$;
 

@@ -30,12 +30,13 @@ create type shardkeeper.outcome as (
 create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now     timestamptz := clock_timestamp();
     v_in      shardkeeper.outcome[];
+    v_ids     bigint[];
+    v_items   integer[];
     v_from    timestamptz;
     v_to      timestamptz;
     v_done    integer[];
@@ -45,18 +46,19 @@ declare
     v_closed  bigint[];
 begin
     -- of two outcomes for one attempt in a batch the first counts
-    select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt), min(o.fire_time), max(o.fire_time)
-      into v_in, v_from, v_to
+    select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt),
+           array_agg(distinct o.run_id), array_agg(distinct o.item), min(o.fire_time), max(o.fire_time)
+      into v_in, v_ids, v_items, v_from, v_to
       from (select distinct on (i.run_id, i.item, i.attempt) i.*
               from jsonb_populate_recordset(null::shardkeeper.outcome, p_outcomes) i
              order by i.run_id, i.item, i.attempt, i.ord) o;
-    perform shardkeeper.lock_runs(array_agg(distinct o.run_id), array_agg(distinct o.fire_time)) from unnest(v_in) o;
+    perform shardkeeper.lock_runs(v_ids, array[v_from, v_to]);
 
     -- locked in the order of their keys; what is locked stays as it is for the statements that follow
     perform 1 from unnest(v_in) o
        join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
                                    and s.item = o.item and s.attempt = o.attempt
-      where s.fire_time between v_from and v_to
+      where s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
         and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
       order by s.run_id, s.item, s.attempt for update of s;
     with ended as (
@@ -69,11 +71,12 @@ begin
                traceback = o.traceback, log = o.log, code_version = coalesce(o.code_version, s.code_version),
                checkpoint = case when o.status <> 'COMPLETED' then s.checkpoint end
           from unnest(v_in) o
-          -- + 0: or the attempt is looked up by the run's id alone, among all its items
-          join shardkeeper.job_run r on r.id = o.run_id + 0 and r.fire_time = o.fire_time
-          left join shardkeeper.job_version v on v.version = r.job_version
+          join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
+          left join lateral (select max_attempts from shardkeeper.job_version where version = r.job_version offset 0) v
+            on true
          where s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
-           and s.fire_time between v_from and v_to and r.fire_time between v_from and v_to
+           and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
+           and r.id = any (v_ids) and r.fire_time between v_from and v_to
            and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
            -- nothing of a run that is to be stopped becomes PENDING again
            and (o.status <> 'PENDING' or r.stop_requested)
@@ -91,7 +94,8 @@ begin
                error_message = o.error_message, log = o.log,
                not_before = v_now + make_interval(secs => greatest(o.delay_s, 0))
           from unnest(v_in) o
-         where o.status = 'PENDING' and s.fire_time between v_from and v_to
+         where o.status = 'PENDING'
+           and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
            and s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
            and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
         returning o.ord)
@@ -104,7 +108,8 @@ begin
                v_now + make_interval(secs => greatest(o.retry_after_s, 0)), s.tries + 1, s.takeovers, s.checkpoint
           from unnest(v_in) o join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
                                                           and s.item = o.item and s.attempt = o.attempt
-         where o.ord = any (v_retried) and s.fire_time between v_from and v_to;
+         where o.ord = any (v_retried)
+           and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to;
     end if;
     insert into shardkeeper.calculate_value (run_id, fire_time, item, key, value, weight)
     select o.run_id, o.fire_time, o.item, e.value ->> 0, e.value -> 1, (e.value ->> 2)::double precision
@@ -134,24 +139,27 @@ begin
                   from jsonb_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz,
                            item integer, attempt integer, claim_no integer)
                   left join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
-                       and s.item = o.item and s.attempt = o.attempt and s.fire_time between v_from and v_to
+                       and s.item = o.item and s.attempt = o.attempt
+                       and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
                   left join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
-                       and r.fire_time between v_from and v_to) i;
+                       and r.id = any (v_ids) and r.fire_time between v_from and v_to) i;
 end
 $$;
 
 -- The port's progress: what running attempts say of themselves; null leaves a column as it is.
 create function shardkeeper.note_progress(p_incarnation text, p_reports jsonb) returns integer
     language plpgsql
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
-    set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
+    v_ids   bigint[];
+    v_items integer[];
     v_from  timestamptz;
     v_to    timestamptz;
     v_count integer;
 begin
-    select min(i.fire_time), max(i.fire_time) into v_from, v_to
-      from jsonb_to_recordset(p_reports) i (fire_time timestamptz);
+    select array_agg(distinct i.run_id), array_agg(distinct i.item), min(i.fire_time), max(i.fire_time)
+      into v_ids, v_items, v_from, v_to
+      from jsonb_to_recordset(p_reports) i (run_id bigint, item integer, fire_time timestamptz);
     with reports as materialized (
         select distinct on (i.run_id, i.item, i.attempt) i.*
           from jsonb_to_recordset(p_reports) i (ord integer, run_id bigint, fire_time timestamptz, item integer,
@@ -162,7 +170,7 @@ begin
         select i.* from reports i
           join shardkeeper.shard_run s on s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item
                                       and s.attempt = i.attempt
-         where s.fire_time between v_from and v_to
+         where s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
            and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = i.claim_no
          order by s.run_id, s.item, s.attempt for update of s)
     update shardkeeper.shard_run s
@@ -171,7 +179,7 @@ begin
            checkpoint = coalesce(i.checkpoint, s.checkpoint), code_version = coalesce(i.code_version, s.code_version)
       from held i
      where s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item and s.attempt = i.attempt
-       and s.fire_time between v_from and v_to;
+       and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to;
     get diagnostics v_count = row_count;
     return v_count;
 end
