@@ -162,6 +162,12 @@ class PostgresServer:
             )
         return self.url(name)
 
+    def ensure_database(self, name: str) -> str:
+        """Make a database where there is none of that name; returns its URL."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        return self.url(name) if found is not None else self.create_database(name)
+
     def drop_database(self, name: str) -> None:
         """Drop a database, cutting whoever is connected; harmless when there is none."""
         with psycopg.connect(self.url(), autocommit=True) as connection:

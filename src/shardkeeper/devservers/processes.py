@@ -60,6 +60,11 @@ class ServerProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def returncode(self) -> int | None:
+        """How it ended: its exit code, or the negative of the signal that killed it; None while it runs."""
+        return self._process.poll()
+
     def wait_until_ready(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Return when `ready()` is true; raises `ServerFailed`, with the end of the log, when the process ends first
         or `timeout_s` seconds pass."""

@@ -1,0 +1,52 @@
+"""What is said once everything is up: what there is, and how to look at it."""
+
+from __future__ import annotations
+
+from shardkeeper.dev.fleet import Fleet
+from shardkeeper.dev.options import DevOptions
+from shardkeeper.dev.servers import Servers
+from shardkeeper.dev.state import StateFolder
+
+STANDALONE = """\
+  One node without ZooKeeper: everything runs, but no second node can join, nothing is taken over when the node dies,
+  and what needs ZooKeeper is paused (store-health).
+"""
+
+
+def greeting(options: DevOptions, state: StateFolder, servers: Servers, fleet: Fleet) -> list[str]:
+    """Lines for the start."""
+    nodes = "   ".join(f"{name} (pid {pid})" for name, pid in fleet.pids.items())
+    slack = "a fake one; its inbox is shown here" if servers.slack is not None else "yours: a token is set"
+    lines = [
+        "",
+        "Shardkeeper is up.",
+        "",
+        f"  nodes       {nodes}",
+        f"  jobs        {options.jobspecs}",
+        "  PostgreSQL  18, embedded",
+        f"  ZooKeeper   {'none: --standalone' if options.standalone else servers.zookeeper_hosts}",
+        f"  Slack       {slack}",
+        f"  state       {state.path}  (kept between runs; --fresh empties it; logs/ has a file for each node)",
+        "",
+    ]
+    if options.standalone:
+        lines += [*STANDALONE.splitlines(), ""]
+    return [*lines, "In another terminal:", "", *(f"  {line}" for line in _commands(state, fleet)), ""]
+
+
+def view_help(state: StateFolder, fleet: Fleet) -> list[str]:
+    """The same in two lines, for the foot of the live view."""
+    return [
+        f'In another terminal:  eval "$(cat {state.env})"   then   shardkeeper jobs   or   psql "$DATABASE_URL"',
+        "Kill a node with kill -9 PID and watch the others take over.  Ctrl-C ends everything.",
+    ]
+
+
+def _commands(state: StateFolder, fleet: Fleet) -> list[str]:
+    pid = next(iter(fleet.pids.values()), "PID")
+    return [
+        f'eval "$(cat {state.env})"',
+        "shardkeeper jobs        # or nodes, shards, runs, run price-index@..., logs RUN",
+        'psql "$DATABASE_URL" -c "table shardkeeper.job_status"',
+        f"kill -9 {pid}            # a node dies; the others take its work",
+    ]
