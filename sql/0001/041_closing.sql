@@ -9,9 +9,9 @@
 
 -- Functions of the hot path are planned once, since planning for every partition costs more than the work, and may be
 -- planned while today's partition is still empty. So no plan may depend on how much there is: every table is bounded by
--- `= any (the batch's keys)`, without a sequential scan; whatever way it is joined then, only the batch is read. A range
--- of fire times goes with it for pruning. `is not distinct from`, where an equality is meant, keeps out the partial
--- indexes of what is RUNNING and PENDING, which seem small to the planner.
+-- `= any (the batch's keys)`, without a sequential scan, and read once: no nested loop, but where `offset 0` asks for
+-- one. A range of fire times goes with it for pruning. `is not distinct from`, where an equality is meant, keeps out the
+-- partial indexes of what is RUNNING and PENDING, which seem small to the planner.
 
 -- Held shared by creations until they commit; the sweep takes the versions' key and then this one, both exclusively.
 -- Two keys, since creations wait for stampings (see create_runs) but never for one another.
@@ -33,7 +33,7 @@ create function shardkeeper.instant_text(p_instant timestamptz) returns text
 -- Locks what closing items of these runs may change. Every closing begins with it.
 create function shardkeeper.lock_runs(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from timestamptz;
     v_to   timestamptz;
@@ -54,7 +54,7 @@ $$;
 -- them. The caller holds the rows.
 create function shardkeeper.release_live(p_jobs text[], p_runs bigint[]) returns void
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs  text[];
     v_runs  bigint[];
@@ -120,7 +120,7 @@ $$;
 -- Counts these closed runs (one element each) into job_state and writes their alerts.
 create function shardkeeper.tell_closed(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs  text[];
     v_known integer;
@@ -191,7 +191,7 @@ $$;
 -- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED.
 create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) returns table (run_id bigint, status text)
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from timestamptz;
@@ -244,7 +244,7 @@ $$;
 create function shardkeeper.settle_items(p_runs bigint[], p_fires timestamptz[])
     returns table (run_id bigint, status text)
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from  timestamptz;
@@ -274,7 +274,7 @@ $$;
 create function shardkeeper.close_pending(p_runs bigint[], p_fires timestamptz[], p_status text, p_reason text)
     returns integer
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;

@@ -37,7 +37,7 @@ create function shardkeeper.claim_rows(
     p_incarnation text, p_node text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[])
     returns setof shardkeeper.claimed_attempt
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;
@@ -133,7 +133,7 @@ create function shardkeeper.close_unrunnable(
     p_incarnation text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[], p_reason text)
     returns integer
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;

@@ -30,7 +30,7 @@ create type shardkeeper.outcome as (
 create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now     timestamptz := clock_timestamp();
@@ -149,7 +149,7 @@ $$;
 -- The port's progress: what running attempts say of themselves; null leaves a column as it is.
 create function shardkeeper.note_progress(p_incarnation text, p_reports jsonb) returns integer
     language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_ids   bigint[];
     v_items integer[];
