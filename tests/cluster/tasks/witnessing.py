@@ -58,3 +58,13 @@ class Witness(DistributeTask):
         hold(context)
         tell(context, "ended")
         return {"item": context.item, "parameters": context.parameters}
+
+
+class FailsFirst(Witness):
+    """As Witness, but its first attempt fails once its gate is open."""
+
+    def calculate(self, context: ShardContext, data: None) -> dict[str, Any]:
+        answer = super().calculate(context, data)
+        if context.attempt == 1:
+            raise RuntimeError("the first attempt always fails")
+        return answer
