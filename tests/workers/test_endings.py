@@ -144,13 +144,14 @@ def test_retry_later_cancel_and_sys_exit_are_what_they_are(hall: Hall) -> None:
         ("SIGKILL", "worker was killed by SIGKILL"),
         ("abort", "worker was killed by SIGABRT"),
         ("closes fds", "closed or overwrote the file descriptors"),
+        ("reuses fds", "closed or overwrote the file descriptors"),
     ],
 )
 def test_a_worker_that_dies_ends_one_attempt_is_named_and_replaced(hall: Hall, how: str, said: str) -> None:
     order = hall.submit("Dies", {"how": how})
     ending = hall.ending(order)
     # closed descriptors are noticed at the next message, after all phases
-    assert ending.phase is (Phase.VALIDATE if how == "closes fds" else Phase.CALCULATE)
+    assert ending.phase is (Phase.VALIDATE if "fds" in how else Phase.CALCULATE)
     assert ending.status is EndingStatus.FAILED
     assert said in (ending.error_message or "")
     assert ending.started_at == hall.started(order).at
@@ -174,6 +175,17 @@ def test_prints_keep_their_last_64_kib_and_kill_nothing(hall: Hall) -> None:
     assert len(ending.log) < 70_000
 
 
+def test_a_memory_limit_ends_with_its_attempt(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=1)
+    limited = hall.run("Evil", {"expression": "len(bytearray(16 << 20))"}, memory_limit_bytes=64 << 20)
+    assert limited.result == 16 << 20
+    assert hall.run("Evil", {"expression": "len(bytearray(128 << 20))"}).result == 128 << 20
+
+
+def test_what_is_printed_from_c_and_from_python_keeps_its_order(hall: Hall) -> None:
+    assert hall.run("Alternates").log == "".join(f"C {n}\nP {n}\n" for n in range(200))
+
+
 def test_the_log_of_one_attempt_is_not_in_the_next(open_hall: OPEN_HALL) -> None:
     hall = open_hall(capacity=1)
     assert hall.run("Prints", {"python_mb": 1, "shell_mb": 0}).log is not None
@@ -188,11 +200,12 @@ def test_children_left_behind_are_dead_when_the_attempt_has_ended(hall: Hall, di
     assert alive(pids) == []
 
 
-def test_a_forked_child_that_comes_back_from_the_task_says_nothing(hall: Hall) -> None:
-    order = hall.submit("Forks")
+@pytest.mark.parametrize("by", ["Python", "C"])
+def test_a_forked_child_that_comes_back_from_the_task_says_nothing(hall: Hall, by: str) -> None:
+    order = hall.submit("Forks", {"by": by})
     assert hall.ending(order).result == "parent"
     assert hall.run("Simple", {"returns": 1}).result == 1
-    assert len([event for event in hall.of(order) if isinstance(event, AttemptEnded)]) == 1
+    assert [type(event) for event in hall.of(order)] == [AttemptStarted, AttemptEnded]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from shardkeeper.domain.runs import Phase
 from shardkeeper.ports.workers import Ending, EndingStatus
 
-from .hall import Hall, alive
+from .hall import Hall, alive, wait_until
 
 Run = Callable[..., Ending]
 
@@ -79,6 +79,12 @@ def test_a_script_s_children_end_with_it_though_they_hold_its_output(
     ending = script_hall.run("s.sh", kind="script")
     assert len(ending.result) == 2
     assert alive(ending.result) == []
+
+
+def test_a_script_in_a_shared_worker_takes_its_group_along(script_hall: Hall, scripts: Path) -> None:
+    write(scripts, "s.sh", "sleep 600 & echo $!")
+    pid = script_hall.run("s.sh", kind="script", isolation="thread").result
+    wait_until(lambda: alive([pid]) == [])
 
 
 @pytest.mark.parametrize("trap", ["", "trap '' TERM; "])

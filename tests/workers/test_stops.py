@@ -10,7 +10,7 @@ import pytest
 from shardkeeper.domain.runs import Phase
 from shardkeeper.ports.workers import AttemptCheckpointed, AttemptEnded, AttemptStarted, EndingStatus
 
-from .hall import Hall, alive
+from .hall import Hall, alive, wait_until
 
 OPEN_HALL = Callable[..., Hall]
 DEAF = ["ignores SIGTERM", "blocks signals", "swallows", "holds the lock"]
@@ -119,6 +119,9 @@ def test_a_stop_before_the_beginning_ends_it_unbegun(open_hall: OPEN_HALL) -> No
 def test_stopping_an_import_that_hangs_is_a_stop_and_no_verdict_on_the_job(open_hall: OPEN_HALL) -> None:
     hall = open_hall()
     order = hall.submit("hangs_on_import:Task")
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    wait_until(lambda: any(flight.importing for flight in list(supervisor._flights.values())))
     hall.workers.stop(order.key, order.claim_no, 0.5)
     ending = hall.ending(order)
     assert (ending.status, ending.decline) == (EndingStatus.STOPPED, False)

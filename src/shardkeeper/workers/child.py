@@ -65,8 +65,9 @@ class Child:
         # a worker ends by its node's word alone; a handler, unlike SIG_IGN, is not inherited by what a task executes
         signal.signal(signal.SIGINT, _ignored)
         signal.signal(signal.SIGHUP, _ignored)
-        become_reaper()
-        os.register_at_fork(after_in_child=self._forked)
+        if not self._shared:
+            # its orphans are reaped after each attempt; among threads nobody could tell whose they are
+            become_reaper()
         self._capture.install()
         messages = self._messages()
         hello = next(messages)
@@ -112,6 +113,7 @@ class Child:
         attempt = self._register(message)
         self._current = attempt
         outcome, body = run_attempt(attempt, self._find)
+        self._leave_if_forked()
         self._current = None
         with self._registry:
             del self._attempts[attempt.seq]
@@ -151,6 +153,7 @@ class Child:
         attempt = self._attempts[message["seq"]]
         self._capture.begin(MemoryTail())
         outcome, body = _undisturbed(attempt)
+        self._leave_if_forked()
         outcome["log"] = self._capture.text(self._around.secrets)
         self._capture.take_streams()
         with self._registry:
@@ -226,8 +229,8 @@ class Child:
 
     def _send(self, frame: bytes) -> None:
         if os.getpid() != self._pid:
-            # a process that the task forked has come back from the task: it has no business here
-            os._exit(0)
+            # a forked child of the task tells its progress: it may, but one voice is enough
+            return
         with self._sending:
             try:
                 if _identity(self._channel.fileno()) != self._channel_stat:
@@ -236,10 +239,10 @@ class Child:
             except OSError:
                 os._exit(LOST_CHANNEL)
 
-    def _forked(self) -> None:
-        for one in (self._channel, self._control):
-            with contextlib.suppress(OSError):
-                one.close()
+    def _leave_if_forked(self) -> None:
+        if os.getpid() != self._pid:
+            # a process that the task forked has come back from the task: it has no business here
+            os._exit(0)
 
 
 def _undisturbed(attempt: Attempt) -> tuple[Message, bytes]:

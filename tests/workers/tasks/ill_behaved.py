@@ -8,6 +8,7 @@ import locale
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -107,6 +108,9 @@ class Dies(DistributeTask):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "closes fds":
                 os.closerange(0, 4096)
+            case "reuses fds":
+                os.closerange(3, 4096)
+                context.parameters["kept"] = [socket.socketpair() for _ in range(200)]
             case "abort":
                 os.abort()
 
@@ -194,7 +198,24 @@ class Forks(DistributeTask):
     """Its forked child comes back from the task like a worker of its own."""
 
     def calculate(self, context: ShardContext, data: Any) -> Any:
-        return "child" if os.fork() == 0 else "parent"
+        # the C library's own fork runs none of Python's hooks
+        fork = os.fork if context.parameters["by"] == "Python" else ctypes.PyDLL(None).fork
+        pid = fork()
+        if pid == 0:
+            context.progress(0.1, "child")
+            return "child"
+        # the child comes back first, and ends
+        os.waitpid(pid, 0)
+        return "parent"
+
+
+class Alternates(DistributeTask):
+    """From C and from Python in turns."""
+
+    def calculate(self, context: ShardContext, data: Any) -> Any:
+        for number in range(200):
+            os.write(1, b"C %d\n" % number)
+            sys.stdout.write(f"P {number}\n")
 
 
 class Prints(DistributeTask):
