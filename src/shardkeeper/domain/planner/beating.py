@@ -194,13 +194,14 @@ class Beating:
         unknown = {key: no for key, no in stored.items() if not self._holds(key, no)}
         landed = {key: no for key, no in unknown.items() if self._unknown.get(key) == no}
         self._unknown = unknown
-        if landed and mind.creates:
-            actions.append(Claim(mind.incarnation, tuple(landed)))
-        elif landed:
-            actions += [
-                Record(mind.incarnation, Outcome(key, no, AttemptStatus.PENDING))
-                for key, no in landed.items()
-            ]
+        wanted = tuple(key for key, no in landed.items() if mind.creates and not mind.holdings.is_over(key, no))
+        if wanted:
+            actions.append(Claim(mind.incarnation, wanted))
+        for key in wanted:
+            del landed[key]
+        actions += [
+            Record(mind.incarnation, Outcome(key, no, AttemptStatus.PENDING)) for key, no in landed.items()
+        ]
         strange = {
             one.claimed.key: one.claim_no
             for one in mind.holdings

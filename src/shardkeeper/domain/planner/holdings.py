@@ -13,6 +13,8 @@ from shardkeeper.domain.runs import AttemptKey
 
 UNKNOWN_DURATION_S = 0.1
 """What an attempt is taken to last before any has ended."""
+OVER_KEPT = 50_000
+"""Claims that were dropped lately: many more than can end while the answer to one call is on its way."""
 SHORTEST_S = 0.0002
 SLOWER_WEIGHT, QUICKER_WEIGHT = 0.5, 0.05
 
@@ -52,6 +54,7 @@ class Holdings:
         self._asked: dict[AttemptKey, None] = {}
         self._reserved = 0
         self._waiting: OrderedDict[AttemptKey, None] = OrderedDict()
+        self._over: OrderedDict[AttemptKey, int] = OrderedDict()
         self.capacity = 0
         self.fit = True
 
@@ -140,9 +143,12 @@ class Holdings:
         return self._held.get(key)
 
     def take(self, claimed: Claimed, mono: float) -> Holding | None:
-        """Hold it; None when this very claim is held already. A newer claim of the same attempt replaces the
+        """Hold it; None when this very claim is held already, or was: the store also answers with what is RUNNING
+        here, and such an answer may come after the end was recorded. A newer claim of the same attempt replaces the
         older."""
         held = self._held.get(claimed.key)
+        if self.is_over(claimed.key, claimed.claim_no):
+            return None
         if held is not None and held.claim_no >= claimed.claim_no:
             return None
         if held is None or held.outcome is not None:
@@ -163,9 +169,17 @@ class Holdings:
         if holding is None or holding.claim_no != claim_no:
             return None
         del self._held[key]
+        self._over[key] = claim_no
+        self._over.move_to_end(key)
+        if len(self._over) > OVER_KEPT:
+            self._over.popitem(last=False)
         if holding.outcome is None:
             self._live -= 1
         return holding
+
+    def is_over(self, key: AttemptKey, claim_no: int) -> bool:
+        """Whether this claim, or a newer one of the attempt, was held and dropped lately."""
+        return self._over.get(key, 0) >= claim_no
 
     def clear(self) -> None:
         """This incarnation is dead: nothing is held any more."""
