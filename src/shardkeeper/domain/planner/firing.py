@@ -141,8 +141,9 @@ class Firing:
         for version in history.versions if history else ():
             fires = fires_of(version.spec)
             since = max(moment.now - self._window, version.in_force_from - MICROSECOND)
+            until = moment.now if version.in_force_until is None else version.in_force_until - MICROSECOND
             most = self._mind.settings.look_back_piece
-            for fire_time in fires.between(since, moment.now, most) if fires else ():
+            for fire_time in fires.between(since, min(until, moment.now), most) if fires else ():
                 actions += self._fire(name, fire_time, moment)
         return actions
 
