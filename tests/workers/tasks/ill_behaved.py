@@ -19,6 +19,9 @@ from typing import Any
 from shardkeeper import CalculateValue, Cancel, DistributeTask, RetryLater, ShardContext, ValidationError
 
 
+KEPT: list[Any] = []
+
+
 def _told(context: ShardContext, name: str) -> None:
     """Tell the test, by a file, that the task has come this far."""
     Path(context.parameters["dir"], name).write_text(str(os.getpid()))
@@ -110,7 +113,7 @@ class Dies(DistributeTask):
                 os.closerange(0, 4096)
             case "reuses fds":
                 os.closerange(3, 4096)
-                context.parameters["kept"] = [socket.socketpair() for _ in range(200)]
+                KEPT.extend(socket.socketpair() for _ in range(200))
             case "abort":
                 os.abort()
 
