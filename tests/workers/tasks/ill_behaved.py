@@ -18,7 +18,6 @@ from typing import Any
 
 from shardkeeper import CalculateValue, Cancel, DistributeTask, RetryLater, ShardContext, ValidationError
 
-
 KEPT: list[Any] = []
 
 
