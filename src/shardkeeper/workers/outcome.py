@@ -59,7 +59,7 @@ def run_attempt(attempt: Attempt, find: Find) -> tuple[Message, bytes]:
         _lift_memory_limit(attempt)
         outcome.update(_failure(attempt, error, phases))
     outcome["finished_at"] = time.time()
-    outcome["phase"] = phases.phase
+    outcome.setdefault("phase", phases.phase)
     outcome["times_ms"] = phases.times_ms
     return outcome, body
 
@@ -117,7 +117,10 @@ def _failure(attempt: Attempt, error: BaseException, phases: Phases) -> Message:
         failure["error_message"] = f"the task called sys.exit({failure['error_message']})"
     if isinstance(error, ValidationError) and phases.phase == "validate":
         failure["refused"] = _refused(phases.calculated)
-    if not isinstance(error, NotJson | TooLarge):
+    if isinstance(error, NotJson | TooLarge):
+        # seen only once validation was content, but it is what calculate returned
+        failure["phase"] = "calculate"
+    else:
         failure["traceback"] = traceback_of(error, secrets)
     return failure
 
