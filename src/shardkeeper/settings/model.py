@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     session_timeout: Seconds = 6.0
     lease: Seconds | None = None
     on_time_window: Seconds = 30.0
+    statement_timeout: Seconds = 10.0
+    unrunnable_after: Seconds = 60.0
     workers: Annotated[int, Field(ge=1, le=10_000)] = Field(default_factory=lambda: 2 * (os.cpu_count() or 1))
     workers_min: Annotated[int, Field(ge=0, le=10_000)] = 0
     queue_size: Annotated[int, Field(ge=0)] | None = None
