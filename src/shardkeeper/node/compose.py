@@ -136,7 +136,7 @@ class _Composition:
             self._clock.monotonic,
             _Once(lambda: replay(PostgresRuns(lease_link, window_s), journal)),
         )
-        specs = SpecsWork(PostgresSpecs(self._connect("specs")), self._reader, self._settings.node_id)
+        specs = SpecsWork(PostgresSpecs(self._connect("specs"), window_s), self._reader, self._settings.node_id)
         return Lanes(
             runs=self._lane("runs", RunsWork(runs)),
             outcomes=self._lane("outcomes", OutcomesWork(outcomes, journal)),
@@ -149,7 +149,9 @@ class _Composition:
 
     def _make_duties(self) -> DutyRoster:
         sweep = SweepWork(
-            PostgresSweep(self._connect("sweep"), self._settings.on_time_window),
+            PostgresSweep(
+                self._connect("sweep"), self._settings.on_time_window, self._settings.statement_timeout
+            ),
             self._reader,
             self._nodes_of,
             self._clock.monotonic,
@@ -208,6 +210,7 @@ class _Composition:
             node_id=self._settings.node_id,
             lease_s=self._settings.lease_s,
             on_time_window_s=self._settings.on_time_window,
+            unrunnable_after_s=self._settings.unrunnable_after,
         )
 
     def _worker_settings(self) -> WorkersSettings:

@@ -24,4 +24,10 @@ def zookeeper_options(settings: Settings) -> ZooKeeperOptions:
 def connection_options(settings: Settings, purpose: str) -> ConnectionOptions:
     """A connection of its own for each purpose, named in pg_stat_activity by node and purpose."""
     url = settings.database_url.get_secret_value()
-    return ConnectionOptions(url, application_name=f"shardkeeper {settings.node_id} {purpose}"[:63])
+    return ConnectionOptions(
+        url,
+        application_name=f"shardkeeper {settings.node_id} {purpose}"[:63],
+        # less than the statement's, so that a lock that is not to be had is told as such
+        lock_timeout_s=0.4 * settings.statement_timeout,
+        statement_timeout_s=settings.statement_timeout,
+    )
