@@ -31,22 +31,30 @@ def greeting(options: DevOptions, state: StateFolder, servers: Servers, fleet: F
     ]
     if options.standalone:
         lines += [*STANDALONE.splitlines(), ""]
-    return [*lines, "In another terminal:", "", *(f"  {line}" for line in _commands(state, fleet)), ""]
+    return [
+        *lines,
+        "In another terminal:",
+        "",
+        *(f"  {line}" for line in _commands(options, state, fleet)),
+        "",
+    ]
 
 
-def view_help(state: StateFolder, fleet: Fleet) -> list[str]:
+def view_help(state: StateFolder) -> list[str]:
     """The same in two lines, for the foot of the live view."""
     return [
-        f'In another terminal:  eval "$(cat {state.env})"   then   shardkeeper jobs   or   psql "$DATABASE_URL"',
-        "Kill a node with kill -9 PID and watch the others take over.  Ctrl-C ends everything.",
+        f'In another terminal:  eval "$(cat {state.env})" && shardkeeper jobs',
+        'Or psql "$DATABASE_URL"; or kill -9 a node and watch the others take its work.  Ctrl-C ends everything.',
     ]
 
 
-def _commands(state: StateFolder, fleet: Fleet) -> list[str]:
-    pid = next(iter(fleet.pids.values()), "PID")
-    return [
+def _commands(options: DevOptions, state: StateFolder, fleet: Fleet) -> list[str]:
+    look = [
         f'eval "$(cat {state.env})"',
-        "shardkeeper jobs        # or nodes, shards, runs, run price-index@..., logs RUN",
         'psql "$DATABASE_URL" -c "table shardkeeper.job_status"',
-        f"kill -9 {pid}            # a node dies; the others take its work",
+        "shardkeeper jobs        # or nodes, shards, runs, run RUN, logs RUN",
     ]
+    if options.standalone:
+        return look
+    pid = next(iter(fleet.pids.values()), "PID")
+    return [*look, f"kill -9 {pid:<15} # a node dies; the others take its work"]

@@ -49,8 +49,8 @@ class Lines:
     def _tell_members(self, picture: Picture) -> None:
         members = tuple(row["node_id"] for row in picture.nodes if row["state"] == "active")
         if (members, picture.leader) != (self._members, self._leader):
-            led = f", led by {picture.leader}" if picture.leader else ""
-            self._line("view", f"{picture.epoch or '-'}: {' '.join(members) or 'nobody'}{led}")
+            led = f", led by {picture.leader} (view {picture.epoch})" if picture.leader else ""
+            self._line("nodes", f"{' '.join(members) or 'none'}{led}")
             self._members, self._leader = members, picture.leader
 
     def _tell_rest(self, runs: tuple[Row, ...]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from types import FrameType
+from typing import Final
 
 from shardkeeper.dev.real_time import ThreadScheduler
 from shardkeeper.memory.coordinator import MemoryCoordinator
@@ -15,13 +16,16 @@ from shardkeeper.memory.ensemble import MemoryEnsemble
 from shardkeeper.node.compose import make_daemon
 from shardkeeper.node.compose_operations import check_schema, configure_log, read_settings
 
+SESSION_TIMEOUT_S: Final = 0.1
+"""There is no other session whose end the node would have to wait for before it publishes a view."""
+
 
 def main() -> None:
     """Run the node until SIGTERM."""
     settings = read_settings()
     configure_log(settings)
     check_schema(settings)
-    ensemble = MemoryEnsemble(ThreadScheduler(), settings.session_timeout)
+    ensemble = MemoryEnsemble(ThreadScheduler(), SESSION_TIMEOUT_S)
     daemon = make_daemon(settings, MemoryCoordinator(ensemble))
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -27,6 +27,9 @@ class Glance:
         return self._seen
 
 
+NO_ZOOKEEPER: Final = "--standalone has no ZooKeeper"
+
+
 def nothing_to_look_at() -> Snapshot:
     """The lone node keeps its coordinator to itself. Raises Unreachable at once."""
-    raise Unreachable("--standalone has no ZooKeeper")
+    raise Unreachable(NO_ZOOKEEPER)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from shardkeeper.dev.looking import NO_ZOOKEEPER
 from shardkeeper.domain.durations import format_duration
 from shardkeeper.domain.errors import ShardkeeperError
 from shardkeeper.node.operations import Operations
@@ -98,7 +99,7 @@ class Watcher:
             pictures = self._jobs(jobs, shards.value, runs, now)
         except ShardkeeperError as error:
             return Picture(now, notes=(str(error),))
-        notes += nodes.notes
+        notes += [note for note in nodes.notes if not note.startswith(NO_ZOOKEEPER)]
         detailed = tuple(self._details.get(run["id"], run) for run in runs)
         return Picture(now, tuple(nodes.value), pictures, detailed, ended, tuple(dict.fromkeys(notes)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -30,7 +30,8 @@ MARKS: Final = {
 STATES: Final = {"active": "green", "draining": "yellow", "unfit": "yellow"}
 OWNERS_NAMED: Final = 5
 """Of more items, only how many each node owns is shown."""
-_LEAST_JOBS, _LEAST_RUNS = 4, 4
+MESSAGES: Final = 4
+_LEAST_JOBS, _LEAST_RUNS = 4, 2
 
 
 class Screen:
@@ -56,7 +57,8 @@ class Screen:
 
     def _draw(self, picture: Picture, inbox: tuple[Received, ...]) -> RenderableType:
         fixed = 12 + len(picture.nodes) + len(self._deaths) + len(picture.notes) + len(self._help)
-        messages = min(len(inbox), 4)
+        told = _messages(inbox)
+        messages = min(len(told), MESSAGES)
         room = max(0, self._console.height - fixed - max(1, messages))
         jobs = max(_LEAST_JOBS, min(len(picture.jobs), room - _LEAST_RUNS))
         runs = max(_LEAST_RUNS, room - min(jobs, len(picture.jobs)))
@@ -65,7 +67,7 @@ class Screen:
             self._nodes(picture),
             _jobs(picture, jobs),
             _runs(picture.runs, runs),
-            _slack(inbox, messages),
+            _slack(told, messages),
             Text("\n".join(self._help), style="dim"),
         ]
         return Padding(Group(*_spaced(parts)), (0, 1))
@@ -82,31 +84,32 @@ class Screen:
 
     def _nodes(self, picture: Picture) -> RenderableType:
         table = _table("NODE", "PID", "STATE", "VIEW", "OWNS", "RUNNING", "LEASE")
+        dead = {death.pid: death for death in self._deaths}
         owned = Counter(owner for job in picture.jobs if not job.by_node for owner in job.owners)
         for row in picture.nodes:
+            gone = dead.pop(row["pid"], None)
             name = Text.assemble(row["node_id"], ("  leads", "cyan") if row["leader"] else "")
             table.add_row(
                 name,
                 Text(str(row["pid"] or ""), style="dim"),
-                Text(row["state"], style=STATES.get(row["state"], "")),
+                Text(gone.how, style="red")
+                if gone
+                else Text(row["state"], style=STATES.get(row["state"], "")),
                 str(row["applied_epoch"] or "–"),
-                f"{owned[row['node_id']]} items",
-                f"{row['running']} {'item' if row['running'] == 1 else 'items'}" if row["running"] else "–",
+                _items(owned[row["node_id"]]),
+                _items(row["running"]),
                 Text(_beat(row, picture.at), style="dim"),
             )
-        alive = {row["node_id"] for row in picture.nodes}
-        for death in self._deaths:
-            gone = "" if death.node_id in alive else "its items have other owners"
-            table.add_row(
-                Text(death.node_id, style="red"),
-                Text(str(death.pid), style="dim"),
-                Text(death.how, style="red"),
-                gone,
-                "",
-                "",
-                "",
-            )
+        names = {row["node_id"] for row in picture.nodes}
+        for death in dead.values():
+            if death.node_id not in names:
+                state = Text(death.how, style="red")
+                table.add_row(death.node_id, Text(str(death.pid), style="dim"), state, "–", "–", "–")
         return table
+
+
+def _items(count: int) -> str:
+    return "–" if not count else f"{count} item{'s' if count > 1 else ''}"
 
 
 def _jobs(picture: Picture, most: int) -> RenderableType:
@@ -148,11 +151,16 @@ def _next(job: JobPicture, now: datetime) -> Text:
         return Text("disabled", style="yellow")
     if job.next_fire is None:
         return Text("–", style="dim")
-    return Text(f"in {short(max(timedelta(0), job.next_fire - now))}", justify="right")
+    seconds = max(0.0, (job.next_fire - now).total_seconds())
+    far = f"{job.next_fire:%H:%M}" if seconds < 86_400 else f"{job.next_fire:%Y-%m-%d %H:%M}"
+    return Text(f"in {seconds:.0f} s" if seconds < 600 else far, justify="right")
 
 
 def _runs(runs: Sequence[Row], most: int) -> RenderableType:
-    table = _table("RUN", "STATUS", "LATE", "TOOK", "WHERE, OR WHY NOT", wide=4)
+    table = _table("RUN", "STATUS", "LATE", "TOOK", "WHERE, OR WHY NOT")
+    for column, width in zip(table.columns, (None, 11, 6, 6, None), strict=True):
+        column.width = width
+    table.columns[-1].ratio = 1
     for run in runs[:most]:
         mark, style = MARKS.get(run["status"], ("?", ""))
         nodes = " ".join(f"{name}×{n}" if n > 1 else name for name, n in sorted(nodes_of(run).items()))
@@ -167,20 +175,25 @@ def _runs(runs: Sequence[Row], most: int) -> RenderableType:
     return table
 
 
-def _slack(inbox: tuple[Received, ...], most: int) -> RenderableType:
+def _slack(inbox: Sequence[tuple[str, int]], most: int) -> RenderableType:
+    head = Text.assemble(("SLACK", "bold dim"), ("  an inbox on this machine: nothing leaves it", "dim"))
     lines = [
-        Text(message.text, no_wrap=True, overflow="ellipsis")
-        for message in reversed(inbox[-most:] if most else ())
+        Text.assemble(text, (f"  ×{count}", "dim") if count > 1 else "", no_wrap=True, overflow="ellipsis")
+        for text, count in inbox[:most]
     ]
-    head = Text.assemble(("SLACK", "bold dim"), ("  an inbox on this machine, nothing leaves it", "dim"))
-    if len(inbox) > 1:
-        head.append(f"; {len(inbox)} messages, the newest first", style="dim")
     return Group(head, *(lines or [Text("nothing yet", style="dim")]))
+
+
+def _messages(inbox: tuple[Received, ...]) -> list[tuple[str, int]]:
+    """Each text once with how often it came, the newest first."""
+    counts = Counter(message.text for message in inbox)
+    newest = dict.fromkeys(message.text for message in reversed(inbox))
+    return [(text, counts[text]) for text in newest]
 
 
 def _beat(row: Row, now: datetime) -> str:
     beaten: datetime | None = row.get("beaten_at")
-    return "" if beaten is None else f"beaten {short(max(timedelta(0), now - beaten))} ago"
+    return "" if beaten is None else f"beaten {max(0.0, (now - beaten).total_seconds()):.1f} s ago"
 
 
 def _typical(runs: Sequence[Row]) -> str:
@@ -188,10 +201,10 @@ def _typical(runs: Sequence[Row]) -> str:
     return short(late[len(late) // 2]) if late else ""
 
 
-def _table(*columns: str, wide: int | None = None) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold dim", show_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, ratio=1 if number == wide else None)
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold dim")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
     return table
 
 

@@ -145,7 +145,7 @@ class Servers:
         self._start_postgres()
 
     def _start_postgres(self) -> None:
-        self._say("PostgreSQL 18 ...")
+        self._say("Starting PostgreSQL 18")
         server = PostgresServer(self._state.postgres)
         self._stack.callback(server.close)
         server.start()
@@ -155,7 +155,7 @@ class Servers:
     def _start_zookeeper(self) -> None:
         if self._options.standalone or self._zookeeper_given:
             return
-        self._say("ZooKeeper ...")
+        self._say("Starting ZooKeeper")
         try:
             server = ZooKeeperServer(self._state.zookeeper, ZooKeeperOptions(tick_ms=500))
         except ServerUnavailable as error:

@@ -73,11 +73,13 @@ class Session:
         self._console = console
         self._stop = threading.Event()
         self._fleet: Fleet | None = None
+        self._judged: frozenset[str] = frozenset()
 
     def run(self) -> bool:
         """Whether all was well; always, when nobody asked for a verdict. Raises DevFailed, and what the servers and
         the operations raise."""
-        spec_files().load([self._options.jobspecs])
+        specs = spec_files().load([self._options.jobspecs])
+        self._judged = frozenset(job.name for job in specs.jobs)
         state = StateFolder(self._options.state)
         state.take(fresh=self._options.fresh)
         try:
@@ -95,7 +97,7 @@ class Session:
         state.write_env(variables, Path(sys.executable).parent)
         os.environ.update(variables)
         settings = read_settings()
-        self._say("the schema ...")
+        self._say("Bringing the schema up to date")
         upgrade_schema(settings)
         look = nothing_to_look_at if self._options.standalone else Glance(observer(settings), monotonic)
         operations = make_operations(settings, look)
@@ -110,17 +112,17 @@ class Session:
 
     def _with_nodes(self, state: StateFolder, servers: Servers, operations: Operations, fleet: Fleet) -> bool:
         names = tuple(f"node-{number}" for number in range(1, self._options.nodes + 1))
-        self._say(f"{len(names)} node{'s' if len(names) > 1 else ''} ...")
+        self._say(f"Starting {len(names)} node{'s' if len(names) > 1 else ''}")
         fleet.start(names)
         state.write_pids({"dev": os.getpid(), **servers.pids, **fleet.pids})
-        fleet.wait_until(lambda: self._joined(operations, names), JOIN_S)
+        fleet.wait_until(lambda: self._joined(operations, fleet), JOIN_S)
         began = datetime.now(UTC)
         operations.specs.apply([self._options.jobspecs], BY)
         self._hold_what_needs_zookeeper(operations)
         for line in greeting(self._options, state, servers, fleet):
             self._console.print(line, soft_wrap=True, highlight=False, markup=False)
         watcher = Watcher(operations, began)
-        view = self._view(state, fleet)
+        view = self._view(state)
         try:
             self._watch(watcher, view, servers, fleet)
             if self._options.seconds is None or self._stop.is_set():
@@ -128,16 +130,16 @@ class Session:
             self._wait_for_alerts(operations, watcher, view, servers, fleet, began)
         finally:
             view.close()
-            self._console.print("Stopping ...", highlight=False)
+            self._console.print("Stopping: what runs ends first", highlight=False)
         return self._judge(operations, watcher, servers, fleet, began)
 
-    def _joined(self, operations: Operations, names: tuple[str, ...]) -> bool:
+    def _joined(self, operations: Operations, fleet: Fleet) -> bool:
         if self._stop.is_set():
             raise Interrupted
-        if self._options.standalone:
-            return bool(operations.nodes.listing().value)
-        rows = {row["node_id"]: row for row in operations.nodes.listing().value}
-        return all(name in rows and rows[name]["applied_epoch"] for name in names)
+        rows = operations.nodes.listing().value
+        # by process id: what an earlier life left may still be listed
+        joined = {row["pid"] for row in rows if row["applied_epoch"] or self._options.standalone}
+        return joined >= set(fleet.pids.values())
 
     def _watch(self, watcher: Watcher, view: View, servers: Servers, fleet: Fleet) -> None:
         seconds = self._options.seconds
@@ -191,6 +193,7 @@ class Session:
         due = frozenset(name for name, fires in first.items() if fires and fires[0] <= last)
         evidence = Evidence(
             jobs=jobs,
+            judged=self._judged,
             runs=detailed,
             due=due,
             nodes=sum((nodes_of(run) for run in detailed), Counter()),
@@ -200,7 +203,7 @@ class Session:
         )
         summary = judge(evidence)
         nodes = f"{self._options.nodes} node{'s' if self._options.nodes > 1 else ''}"
-        print_summary(summary, self._console, f"{(ended - began).total_seconds():.0f} seconds of {nodes}")
+        print_summary(summary, self._console, f"After {(ended - began).total_seconds():.0f} s with {nodes}")
         return summary.ok
 
     def _hold_what_needs_zookeeper(self, operations: Operations) -> None:
@@ -211,17 +214,17 @@ class Session:
             elif not self._options.standalone and row["paused_reason"] == WHY_PAUSED:
                 operations.jobs.resume(row["name"], BY)
 
-    def _view(self, state: StateFolder, fleet: Fleet) -> View:
+    def _view(self, state: StateFolder) -> View:
         if not self._options.live:
             return Lines(
                 lambda line: self._console.print(line, soft_wrap=True, highlight=False, markup=False)
             )
-        return Screen(self._console, "Shardkeeper", view_help(state, fleet))
+        return Screen(self._console, "Shardkeeper", view_help(state))
 
     def _say(self, what: str) -> None:
         if self._stop.is_set():
             raise Interrupted
-        self._console.print(f"Starting {what}", highlight=False, markup=False)
+        self._console.print(what, highlight=False, markup=False)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

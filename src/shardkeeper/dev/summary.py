@@ -36,10 +36,11 @@ class JobVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that is judged. ``runs``: those fired since ``began``, with attempts where they FAILED; ``due``: names of
+    """All that counts. ``judged``: names of the jobs that were applied here; others are only shown. ``runs``: those fired since ``began``, with attempts where they FAILED; ``due``: names of
     jobs that had a fire long enough ago to have ended."""
 
     jobs: Sequence[Row]
+    judged: frozenset[str]
     runs: Sequence[Row]
     due: frozenset[str]
     nodes: Mapping[str, int]
@@ -78,7 +79,11 @@ def _verdict(job: Row, evidence: Evidence, killed: bool) -> JobVerdict:
     statuses = Counter(run["status"] for run in runs)
     items = sum(run["sharding_total_count"] for run in runs if run["status"] == "COMPLETED")
     late = tuple(sorted(span for span in map(lateness, runs) if span is not None))
-    if job["labels"].get(EXPECTED) == FAILURE:
+    said: str
+    problem: str | None
+    if name not in evidence.judged:
+        said, problem = "not from these spec files", None
+    elif job["labels"].get(EXPECTED) == FAILURE:
         said, problem = _should_fail(name, statuses, evidence)
     else:
         said, problem = _should_succeed(job, runs, statuses, evidence, killed)
