@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+T = TypeVar("T")
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SIZE = re.compile(r"\s*(\d+)\s*(|[kKmMgG])i?[bB]?\s*")
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def _from_json(value: object) -> object:
+    """Lists and objects come from variables as JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON ({error})") from error
+
+
+FromJson = Annotated[T, BeforeValidator(_from_json)]
 
 
 class _Group(BaseModel):
@@ -35,16 +59,16 @@ class NodeSettings(_Group):
     """What this node is: its share of the work, and labels that jobs may ask for."""
 
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: FromJson[dict[str, str]] = Field(default_factory=dict)
 
 
 class TasksSettings(_Group):
     """What may run here. ``memory_limit`` and ``result_limit`` are bytes, or texts such as ``512M``."""
 
-    allowed_modules: tuple[str, ...] = ()
-    script_dirs: tuple[Path, ...] = ()
-    memory_limit: int | None = None
-    result_limit: int = 1024 * 1024
+    allowed_modules: FromJson[tuple[str, ...]] = ()
+    script_dirs: FromJson[tuple[Path, ...]] = ()
+    memory_limit: Annotated[int, Field(gt=0)] | None = None
+    result_limit: Annotated[int, Field(gt=0)] = 1024 * 1024
 
     @field_validator("memory_limit", "result_limit", mode="before")
     @classmethod
@@ -72,10 +96,23 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="SHARDKEEPER_",
         env_nested_delimiter="__",
+        # JSON is read by the fields themselves, so that what is wrong with it is told with all that is wrong
+        enable_decoding=False,
         extra="forbid",
         frozen=True,
-        nested_model_default_partial_update=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given and nothing else: ``sources.load`` reads the environment, once."""
+        return (init_settings,)
 
     database_url: SecretStr = SecretStr("postgresql://localhost/shardkeeper")
     zookeeper_hosts: str = "localhost:2181"
@@ -117,17 +154,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
+        wrong = []
         if self.on_time_window <= self.session_timeout:
-            raise ValueError(
+            wrong.append(
                 f"on_time_window ({self.on_time_window:g} s) must be longer than session_timeout "
                 f"({self.session_timeout:g} s), or the fires of a node that dies are left to the sweep"
             )
         if self.lease is not None and self.lease > self.session_timeout:
-            raise ValueError(
+            wrong.append(
                 f"lease ({self.lease:g} s) must not be longer than session_timeout ({self.session_timeout:g} s)"
             )
         if self.workers_min > self.workers:
-            raise ValueError(
-                f"workers_min ({self.workers_min}) must not be larger than workers ({self.workers})"
-            )
+            wrong.append(f"workers_min ({self.workers_min}) must not be larger than workers ({self.workers})")
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return self

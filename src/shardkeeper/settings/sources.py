@@ -1,15 +1,21 @@
-"""Reading the settings: environment over secret files over the TOML file; every problem at once."""
+"""Reading the settings: environment over secret files over the TOML file; every problem at once.
+
+pydantic-settings turns names into nested values; which texts it is given, and that one wrong file does not hide what
+else is wrong, is ours.
+"""
 
 from __future__ import annotations
 
-import json
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr, ValidationError
+from pydantic_settings import EnvSettingsSource
 
 from shardkeeper.domain.errors import SettingsInvalid
 from shardkeeper.settings.model import Settings
@@ -17,29 +23,31 @@ from shardkeeper.settings.model import Settings
 PREFIX = "SHARDKEEPER_"
 CONFIG = "SHARDKEEPER_CONFIG"
 FILE_SUFFIX = "_FILE"
-INTERNAL = frozenset({CONFIG, "SHARDKEEPER_JOURNAL"})
-"""Variables with our prefix that are not settings."""
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """The settings as this environment has them.
+    """The settings as this environment (default: the process's) has them.
 
     Later wins: the TOML file that SHARDKEEPER_CONFIG names; systemd credentials (files in CREDENTIALS_DIRECTORY named
     as the variables are, in lower case without the prefix); ``SHARDKEEPER_..._FILE``, the path of a file that holds a
-    secret;
-    ``SHARDKEEPER_...``; ``overrides``. Raises SettingsInvalid with every problem found.
+    secret; ``SHARDKEEPER_...``; ``overrides``. An empty text counts as not given. Raises SettingsInvalid with every
+    problem found.
     """
     env = dict(os.environ if environment is None else environment)
     problems: list[str] = []
-    values: dict[str, Any] = {}
-    _merge(values, _toml(env.get(CONFIG), problems))
-    _merge(values, _credentials(env.get("CREDENTIALS_DIRECTORY"), problems))
-    _merge(values, _variables(env, problems))
+    ours = {name: text for name, text in env.items() if name.startswith(PREFIX) and name != CONFIG}
+    values = _toml(env.get(CONFIG), problems)
+    _merge(values, _nested(_credentials(env.get(CREDENTIALS), problems), problems))
+    _merge(values, _nested(_named_files(ours, problems), problems))
+    _merge(values, _nested({n: text for n, text in ours.items() if not n.endswith(FILE_SUFFIX)}, problems))
     _merge(values, overrides)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems += [_said(one) for one in error.errors(include_url=False)]
+        problems += [
+            line for one in error.errors(include_url=False, include_input=False) for line in _said(one)
+        ]
     if problems:
         raise SettingsInvalid(problems)
     return settings
@@ -63,10 +71,12 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every secret there is, to be masked wherever a task or an error lets it out."""
+    """Every secret there is, and the password in each URL, to be masked wherever a task or an error lets it out."""
     groups = (settings, settings.zookeeper, settings.slack)
-    held = (value for group in groups for value in group.__dict__.values() if isinstance(value, SecretStr))
-    return tuple(one.get_secret_value() for one in held if one.get_secret_value())
+    held = [value for group in groups for value in group.__dict__.values() if isinstance(value, SecretStr)]
+    texts = [one.get_secret_value() for one in held]
+    passwords = [urlsplit(one).password or "" for one in texts if "://" in one]
+    return tuple(dict.fromkeys(text for text in (*texts, *passwords, *map(unquote, passwords)) if text))
 
 
 def _toml(path: str | None, problems: list[str]) -> dict[str, Any]:
@@ -79,54 +89,54 @@ def _toml(path: str | None, problems: list[str]) -> dict[str, Any]:
         return {}
 
 
-def _credentials(folder: str | None, problems: list[str]) -> dict[str, Any]:
+def _credentials(folder: str | None, problems: list[str]) -> dict[str, str]:
+    """The files of the folder as variables."""
     if not folder:
         return {}
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     try:
         for file in sorted(Path(folder).iterdir()):
-            _put(
-                found,
-                file.name.lower().removeprefix(PREFIX.lower()),
-                file.read_text(encoding="utf-8").strip(),
-            )
+            name = file.name.upper()
+            found[name if name.startswith(PREFIX) else PREFIX + name] = _secret(file)
     except (OSError, ValueError) as error:
-        problems.append(f"CREDENTIALS_DIRECTORY: {folder} cannot be read: {error}")
+        problems.append(f"{CREDENTIALS}: {folder} cannot be read: {error}")
     return found
 
 
-def _variables(env: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    ours = {name: text for name, text in env.items() if name.startswith(PREFIX) and name not in INTERNAL}
-    for name, text in sorted(ours.items(), key=lambda one: not one[0].endswith(FILE_SUFFIX)):
-        setting = name.removeprefix(PREFIX).lower()
-        if name.endswith(FILE_SUFFIX):
-            setting = setting.removesuffix(FILE_SUFFIX.lower())
+def _named_files(ours: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """The variables whose values lie in files."""
+    found: dict[str, str] = {}
+    for name, path in ours.items():
+        if name.endswith(FILE_SUFFIX) and path:
             try:
-                _put(found, setting, Path(text).read_text(encoding="utf-8").strip())
+                found[name.removesuffix(FILE_SUFFIX)] = _secret(Path(path))
             except (OSError, ValueError) as error:
-                problems.append(f"{name}: {text} cannot be read: {error}")
-        else:
-            _put(found, setting, text)
+                problems.append(f"{name}: {path} cannot be read: {error}")
     return found
 
 
-def _put(values: dict[str, Any], setting: str, text: str) -> None:
-    """``tasks__allowed_modules`` and its text become nested values; JSON where the text is a list or an object."""
-    *groups, last = setting.split("__")
-    for group in groups:
-        values = values.setdefault(group, {})
-    values[last] = _value(text)
+def _secret(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip()
 
 
-def _value(text: str) -> Any:
-    """JSON where it is an array or an object; else the text, which the model reads."""
-    if text[:1] not in ("[", "{"):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+class _Texts(EnvSettingsSource):
+    """Reads texts by the names of variables, wherever they come from."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        self.env_vars = {name.lower(): text for name, text in texts.items() if text}
+
+
+def _nested(texts: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """Variables as nested values; those that no setting has are problems."""
+    known = Settings.model_fields
+    for name in sorted(texts):
+        first = name.removeprefix(PREFIX).lower().partition("__")[0]
+        if first not in known:
+            near = difflib.get_close_matches(first, known, 1)
+            meant = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
+            problems.append(f"{name}: there is no such setting{meant}")
+    return _Texts(texts)()
 
 
 def _merge(values: dict[str, Any], over: Mapping[str, Any]) -> None:
@@ -137,8 +147,9 @@ def _merge(values: dict[str, Any], over: Mapping[str, Any]) -> None:
             values[key] = dict(value) if isinstance(value, Mapping) else value
 
 
-def _said(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"]) or "settings"
+def _said(error: Any) -> list[str]:
+    where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+        return [f"{where}: there is no such setting"]
+    lines = error["msg"].removeprefix("Value error, ").splitlines()
+    return [f"{where}: {line}" if where else line for line in lines]
