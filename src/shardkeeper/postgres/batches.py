@@ -25,16 +25,30 @@ def in_parts(
     """``call`` with all of ``items``, or in parts where some spoil it; ``refuse`` answers for one that cannot be
     stored.
 
-    Answers stand in the order of the items. Raises StoreUnavailable when the store does not answer, or when a single
-    item times out by itself: the parts before it are stored then, and the caller repeats the whole.
+    Answers stand in the order of the items. Raises StoreUnavailable at once when the store does not answer, and
+    StoreTimeout for an item that times out by itself, after all others have been stored.
     """
+    timeouts: list[StoreTimeout] = []
+    answers = _parts(items, call, refuse, timeouts)
+    if timeouts:
+        raise timeouts[0]
+    return answers
+
+
+def _parts(
+    items: Sequence[T],
+    call: Callable[[Sequence[T]], list[A]],
+    refuse: Callable[[T, str], A],
+    timeouts: list[StoreTimeout],
+) -> list[A]:
     if not items:
         return []
     try:
         return call(items)
-    except StoreTimeout:
+    except StoreTimeout as timeout:
         if len(items) == 1:
-            raise
+            timeouts.append(timeout)
+            return []
     except (psycopg.Error, ValueError) as error:
         reason = not_storable(error)
         if reason is None:
@@ -42,7 +56,8 @@ def in_parts(
         if len(items) == 1:
             return [refuse(items[0], reason)]
     half = len(items) // 2
-    return in_parts(items[:half], call, refuse) + in_parts(items[half:], call, refuse)
+    first = _parts(items[:half], call, refuse, timeouts)
+    return first + _parts(items[half:], call, refuse, timeouts)
 
 
 def not_storable(error: psycopg.Error | ValueError) -> str | None:

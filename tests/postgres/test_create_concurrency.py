@@ -1,0 +1,128 @@
+"""Two creations at once, and a creation beside a spec change: the second comer finds out what the first has done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.runs import AttemptStatus
+from tests.postgres.migrated import Migrated
+from tests.postgres.race import A, B, Race, record
+
+
+@pytest.fixture
+def race(migrated: Migrated) -> Race:
+    return Race(migrated)
+
+
+def test_of_two_creators_of_a_fire_the_second_waits_and_claims_its_own_items(race: Race) -> None:
+    race.database.job(sharding_total_count=2)
+    request = race.request(items=(0,), total=2)
+    (created,) = race.first.runs.create(A, [request])
+    second = race.meanwhile(lambda: race.second.runs.create(B, [replace(request, claim_items=(1,))]))
+    race.go_on()
+    (exists,) = second.result()
+    assert (created.outcome, exists.outcome) == (Creation.CREATED, Creation.EXISTS)
+    assert exists.run_id == created.run_id
+    assert [each.key.item for each in exists.claimed] == [1]
+    assert race.attempts(created.run_id) == ["RUNNING", "RUNNING"]
+
+
+def test_when_the_first_creator_fails_the_second_has_created_the_run_itself(race: Race) -> None:
+    race.database.job()
+    request = race.request()
+    race.first.runs.create(A, [request])
+    second = race.meanwhile(lambda: race.second.runs.create(B, [request]))
+    race.give_up()
+    (answer,) = second.result()
+    assert answer.outcome is Creation.CREATED
+    assert len(answer.claimed) == 1
+
+
+def test_a_spec_change_stamped_before_the_fire_is_waited_for_and_counts(race: Race) -> None:
+    race.database.job()
+    race.sql("UPDATE shardkeeper.job_spec SET priority = 7")
+    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    request = race.request()
+    second = race.meanwhile(lambda: race.second.runs.create(A, [request]))
+    race.go_on()
+    (answer,) = second.result()
+    assert answer.outcome is Creation.NOT_IN_FORCE
+
+
+def test_a_pause_stamped_before_the_fire_is_waited_for_and_counts(race: Race) -> None:
+    race.database.job()
+    request = race.request()
+    race.sql("SELECT shardkeeper.pause_job('job', 'holiday')")
+    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    second = race.meanwhile(lambda: race.second.runs.create(A, [request]))
+    race.go_on()
+    (answer,) = second.result()
+    assert (answer.outcome, answer.reason) == (Creation.SKIPPED, "paused: holiday")
+
+
+def test_a_creation_under_way_holds_up_neither_spec_changes_nor_other_creations(race: Race) -> None:
+    race.database.job("one")
+    race.database.job("two")
+    race.first.runs.create(A, [race.request("one")])
+    race.database.sql.execute("SET lock_timeout = '1s'")
+    race.database.sql.execute("UPDATE shardkeeper.job_spec SET priority = 7 WHERE name = 'one'")
+    (answer,) = race.hurried.runs.create(B, [race.request("two")])
+    assert answer.outcome is Creation.CREATED
+
+
+def test_a_fire_that_comes_while_the_live_run_ends_waits_for_it_and_runs(race: Race) -> None:
+    race.database.job()
+    (held,) = race.create().claimed
+    record(race.first, held)
+    second = race.meanwhile(lambda: race.second.runs.create(A, [race.request()]))
+    race.go_on()
+    (answer,) = second.result()
+    assert answer.outcome is Creation.CREATED
+
+
+def test_a_fire_that_comes_while_the_live_run_fails_to_end_is_skipped(race: Race) -> None:
+    race.database.job()
+    live = race.create()
+    record(race.first, live.claimed[0])
+    second = race.meanwhile(lambda: race.second.runs.create(A, [race.request()]))
+    race.give_up()
+    (answer,) = second.result()
+    assert answer.outcome is Creation.SKIPPED
+    assert answer.reason is not None
+    assert f"run {live.run_id} " in answer.reason
+
+
+def test_of_two_fires_at_once_one_gets_the_live_row_and_the_other_is_skipped(race: Race) -> None:
+    race.database.job()
+    (first,) = race.first.runs.create(A, [race.request()])
+    second = race.meanwhile(lambda: race.second.runs.create(B, [race.request()]))
+    race.go_on()
+    (answer,) = second.result()
+    assert (first.outcome, answer.outcome) == (Creation.CREATED, Creation.SKIPPED)
+    assert race.database.all("SELECT run_id FROM shardkeeper.live_run") == [first.run_id]
+
+
+def test_a_run_that_begins_to_wait_while_the_live_one_ends_is_handed_the_row(race: Race) -> None:
+    race.database.job(overlap="queue")
+    (held,) = race.create().claimed
+    (waiting,) = race.first.runs.create(A, [race.request()])
+    closing = race.meanwhile(lambda: record(race.second, held))
+    race.go_on()
+    assert closing.result().run_closed == "COMPLETED"
+    assert race.database.all("SELECT run_id FROM shardkeeper.live_run") == [waiting.run_id]
+    (pending,) = race.second.runs.pending(A, 10)
+    assert pending.key.run_id == waiting.run_id
+
+
+def test_a_run_replaced_while_it_ends_by_itself_is_completed_and_the_new_one_runs(race: Race) -> None:
+    race.database.job(overlap="replace")
+    older = race.create()
+    record(race.first, older.claimed[0])
+    second = race.meanwhile(lambda: race.second.runs.create(A, [race.request()]))
+    race.go_on()
+    (answer,) = second.result()
+    assert race.run(older.run_id) == AttemptStatus.COMPLETED
+    assert len(answer.claimed) == 1

@@ -1,0 +1,85 @@
+"""The sweep beside creations, spec changes and other sweepers."""
+
+from __future__ import annotations
+
+import pytest
+
+from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.runs import RunStatus
+from shardkeeper.ports.duties import RangeRecord, SweepSlice
+from tests.postgres.migrated import Migrated
+from tests.postgres.race import A, B, Caller, Race
+
+
+@pytest.fixture
+def race(migrated: Migrated) -> Race:
+    race = Race(migrated)
+    race.database.job()
+    return race
+
+
+def begun(race: Race, by: str = A) -> SweepSlice:
+    """A slice over a window that reaches up to now: so that creations on time touch its fires too."""
+    found = race.second.sweep.sweep_begin(by, 100)
+    assert found is not None
+    return found
+
+
+def missed(race: Race, done: SweepSlice) -> RangeRecord:
+    request = race.request()
+    until = done.window_until
+    return RangeRecord("job", request.job_version, RunStatus.MISSED, until, until, 1, "test")
+
+
+def apply(caller: Caller, done: SweepSlice, *records: RangeRecord, by: str = A) -> bool:
+    return caller.sweep.sweep_apply(by, done, [], records)
+
+
+def test_a_creation_under_way_is_waited_for_and_its_run_makes_the_sweep_begin_again(race: Race) -> None:
+    done = begun(race)
+    race.first.runs.create(A, [race.request(fire=done.window_until)])
+    record = missed(race, done)
+    second = race.meanwhile(lambda: apply(race.second, done, record))
+    race.go_on()
+    assert not second.result()
+    assert race.database.all("SELECT status FROM shardkeeper.job_run") == ["RUNNING"]
+
+
+def test_a_creation_waits_for_a_sweep_under_way_and_finds_its_record(race: Race) -> None:
+    done = begun(race)
+    assert apply(race.first, done, missed(race, done))
+    request = race.request(fire=done.window_until)
+    second = race.meanwhile(lambda: race.second.runs.create(B, [request]))
+    race.go_on()
+    (answer,) = second.result()
+    assert answer.outcome is Creation.OLD
+    assert race.database.all("SELECT status FROM shardkeeper.job_run") == ["MISSED"]
+
+
+def test_a_spec_change_under_way_is_waited_for_and_makes_the_sweep_begin_again(race: Race) -> None:
+    race.sql("UPDATE shardkeeper.job_spec SET enabled = false")
+    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    done = begun(race)
+    second = race.meanwhile(lambda: apply(race.second, done, missed(race, done)))
+    race.go_on()
+    assert not second.result()
+    assert race.database.one("SELECT count(*) FROM shardkeeper.job_run") == 0
+
+
+def test_of_two_that_apply_one_slice_one_does(race: Race) -> None:
+    done = begun(race)
+    assert apply(race.first, done, missed(race, done))
+    second = race.meanwhile(lambda: apply(race.second, done, missed(race, done)))
+    race.go_on()
+    assert not second.result()
+    assert race.database.one("SELECT count(*) FROM shardkeeper.alert WHERE kind = 'missed'") == 1
+
+
+def test_the_duty_passes_on_when_its_holder_is_taken_over(race: Race) -> None:
+    done = begun(race)
+    assert race.second.sweep.sweep_begin(B, 100) is None
+    assert race.second.leases.take_over(B, A, 0).taken
+    taken = race.second.sweep.sweep_begin(B, 100)
+    assert taken is not None
+    assert taken.window_until == done.window_until
+    assert not apply(race.second, done)
