@@ -131,6 +131,11 @@ def test_an_empty_variable_counts_as_not_given() -> None:
     assert load({"SHARDKEEPER_SLACK__TOKEN": "", "SHARDKEEPER_WORKERS": ""}).slack.token is None
 
 
+def test_a_script_that_a_worker_runs_may_call_the_command_line() -> None:
+    context = {"SHARDKEEPER_ITEM": "0", "SHARDKEEPER_PARAMETERS": "{}", "SHARDKEEPER_RUN_NAME": "a@b"}
+    assert load({**context, "SHARDKEEPER_NODE_ID": "n1"}).node_id == "n1"
+
+
 def test_the_environment_that_is_given_is_the_only_one_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHARDKEEPER_ENVIRONMENT", "other")
     assert load({}).environment == "local"

@@ -24,6 +24,14 @@ PREFIX = "SHARDKEEPER_"
 CONFIG = "SHARDKEEPER_CONFIG"
 FILE_SUFFIX = "_FILE"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
+CONTEXT = frozenset(
+    PREFIX + name
+    for name in (
+        "JOB_NAME", "RUN_ID", "RUN_NAME", "FIRE_TIME", "ITEM", "SHARDING_TOTAL_COUNT", "ITEM_PARAMETER", "PARAMETERS",
+        "SOURCES", "ATTEMPT", "CHECKPOINT",
+    )
+)  # fmt: skip
+"""No settings: a script that a worker runs has its context in these, and may call the command line."""
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -36,7 +44,9 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     """
     env = dict(os.environ if environment is None else environment)
     problems: list[str] = []
-    ours = {name: text for name, text in env.items() if name.startswith(PREFIX) and name != CONFIG}
+    ours = {name: text for name, text in env.items() if name.startswith(PREFIX)}
+    for name in (CONFIG, *CONTEXT):
+        ours.pop(name, None)
     values = _toml(env.get(CONFIG), problems)
     _merge(values, _nested(_credentials(env.get(CREDENTIALS), problems), problems))
     _merge(values, _nested(_named_files(ours, problems), problems))
