@@ -1,15 +1,15 @@
 """One call for a whole batch, and what happens when one of the batch spoils it.
 
 A value that cannot be stored, or a row that is locked for too long, fails the whole statement. The batch is then
-split in
-halves, again and again, until the culprit stands alone; all others are stored as if it had not been there. That is safe
-because every call is one transaction and idempotent.
+split in halves, again and again, until the culprit stands alone; all others are stored as if it had not been
+there. That is safe because every call is one transaction and idempotent.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 
@@ -17,6 +17,10 @@ from shardkeeper.postgres.errors import StoreTimeout, is_refusal
 
 T = TypeVar("T")
 A = TypeVar("A")
+
+MOST_TIMEOUTS: Final = 5
+"""So many in a row, and it is not one row of the batch that is locked, but a table, or the whole store is slow.
+Enough for two culprits in different halves."""
 
 
 def in_parts(
@@ -26,38 +30,38 @@ def in_parts(
     stored.
 
     Answers stand in the order of the items. Raises StoreUnavailable at once when the store does not answer, and
-    StoreTimeout for an item that times out by itself, after all others have been stored.
+    StoreTimeout when an item timed out by itself, after all others have been stored; or when nothing gets through.
     """
-    timeouts: list[StoreTimeout] = []
-    answers = _parts(items, call, refuse, timeouts)
-    if timeouts:
-        raise timeouts[0]
-    return answers
-
-
-def _parts(
-    items: Sequence[T],
-    call: Callable[[Sequence[T]], list[A]],
-    refuse: Callable[[T, str], A],
-    timeouts: list[StoreTimeout],
-) -> list[A]:
-    if not items:
-        return []
-    try:
-        return call(items)
-    except StoreTimeout as timeout:
-        if len(items) == 1:
-            timeouts.append(timeout)
-            return []
-    except (psycopg.Error, ValueError) as error:
-        reason = not_storable(error)
-        if reason is None:
-            raise
-        if len(items) == 1:
-            return [refuse(items[0], reason)]
-    half = len(items) // 2
-    first = _parts(items[:half], call, refuse, timeouts)
-    return first + _parts(items[half:], call, refuse, timeouts)
+    answers: dict[int, list[A]] = {}
+    alone: StoreTimeout | None = None
+    in_a_row = 0
+    # breadth first: a half that is sound shows at once that the store itself is well
+    parts = deque([(0, len(items))] if items else [])
+    while parts:
+        start, end = parts.popleft()
+        try:
+            answers[start] = call(items[start:end])
+            in_a_row = 0
+            continue
+        except StoreTimeout as timeout:
+            in_a_row += 1
+            if in_a_row == MOST_TIMEOUTS:
+                raise
+            if end - start == 1:
+                alone = timeout
+                continue
+        except (psycopg.Error, ValueError) as error:
+            reason = not_storable(error)
+            if reason is None:
+                raise
+            if end - start == 1:
+                answers[start] = [refuse(items[start], reason)]
+                continue
+        half = (start + end) // 2
+        parts += ((start, half), (half, end))
+    if alone is not None:
+        raise alone
+    return [answer for start in sorted(answers) for answer in answers[start]]
 
 
 def not_storable(error: psycopg.Error | ValueError) -> str | None:
