@@ -43,8 +43,8 @@ def greeting(options: DevOptions, state: StateFolder, servers: Servers, fleet: F
 def view_help(state: StateFolder) -> list[str]:
     """The same in two lines, for the foot of the live view."""
     return [
-        f'In another terminal:  eval "$(cat {state.env})" && shardkeeper jobs',
-        'Or psql "$DATABASE_URL"; or kill -9 a node and watch the others take its work.  Ctrl-C ends everything.',
+        f'Elsewhere:  eval "$(cat {state.env})" && shardkeeper jobs',
+        'psql "$DATABASE_URL"  ·  kill -9 PID: the others take over  ·  Ctrl-C ends it',
     ]
 
 

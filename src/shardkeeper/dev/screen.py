@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,7 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from shardkeeper.dev.fleet import Death
-from shardkeeper.dev.picture import JobPicture, Picture, first_error, lateness, nodes_of, short, took
+from shardkeeper.dev.picture import (
+    LAST_RUNS,
+    JobPicture,
+    Picture,
+    first_error,
+    lateness,
+    nodes_of,
+    short,
+    took,
+)
 from shardkeeper.devservers.fake_slack import Received
 from shardkeeper.ports.operator import Row
 
@@ -68,7 +77,7 @@ class Screen:
             _jobs(picture, jobs),
             _runs(picture.runs, runs),
             _slack(told, messages),
-            Text("\n".join(self._help), style="dim"),
+            Text("\n".join(self._help), style="dim", no_wrap=True, overflow="ellipsis"),
         ]
         return Padding(Group(*_spaced(parts)), (0, 1))
 
@@ -83,7 +92,7 @@ class Screen:
         return Group(line, *notes)
 
     def _nodes(self, picture: Picture) -> RenderableType:
-        table = _table("NODE", "PID", "STATE", "VIEW", "OWNS", "RUNNING", "LEASE")
+        table = _table(dict.fromkeys(("NODE", "PID", "STATE", "VIEW", "OWNS", "RUNNING", "LEASE"), 4))
         dead = {death.pid: death for death in self._deaths}
         owned = Counter(owner for job in picture.jobs if not job.by_node for owner in job.owners)
         for row in picture.nodes:
@@ -113,11 +122,13 @@ def _items(count: int) -> str:
 
 
 def _jobs(picture: Picture, most: int) -> RenderableType:
-    table = _table("JOB", "WHEN", "ITEMS BELONG TO", "LAST RUNS", "LATE", "NEXT")
+    table = _table(
+        {"JOB": None, "WHEN": None, "ITEMS BELONG TO": None, "LAST RUNS": LAST_RUNS, "LATE": 6, "NEXT": 7}
+    )
     for job in picture.jobs[:most]:
         table.add_row(
             Text(job.name, no_wrap=True, overflow="ellipsis"),
-            Text(job.schedule, style="dim", no_wrap=True),
+            Text(job.schedule, style="dim", no_wrap=True, overflow="ellipsis"),
             _owners(job),
             Text.assemble(*(MARKS.get(run["status"], ("?", "")) for run in job.last_runs)),
             Text(_typical(job.last_runs), style="dim", justify="right"),
@@ -157,22 +168,32 @@ def _next(job: JobPicture, now: datetime) -> Text:
 
 
 def _runs(runs: Sequence[Row], most: int) -> RenderableType:
-    table = _table("RUN", "STATUS", "LATE", "TOOK", "WHERE, OR WHY NOT")
-    for column, width in zip(table.columns, (None, 11, 6, 6, None), strict=True):
-        column.width = width
-    table.columns[-1].ratio = 1
-    for run in runs[:most]:
+    table = _table({"RUN": None, "STATUS": 11, "LATE": 6, "TOOK": 6, "WHERE, OR WHY NOT": None})
+    for run, count in _folded(runs)[:most]:
         mark, style = MARKS.get(run["status"], ("?", ""))
         nodes = " ".join(f"{name}×{n}" if n > 1 else name for name, n in sorted(nodes_of(run).items()))
         why = first_error(run) if run["status"] not in ("COMPLETED", "RUNNING", "CREATED") else None
         table.add_row(
-            Text(run["name"], no_wrap=True, overflow="ellipsis"),
+            Text.assemble(
+                run["name"], (f"  ×{count}", "dim") if count > 1 else "", no_wrap=True, overflow="ellipsis"
+            ),
             Text(f"{mark} {run['status'].lower()}", style=style),
             Text(short(lateness(run)), style="dim", justify="right"),
             Text(short(took(run)), style="dim", justify="right"),
             Text(why or nodes, style="dim", no_wrap=True, overflow="ellipsis"),
         )
     return table
+
+
+def _folded(runs: Sequence[Row]) -> list[tuple[Row, int]]:
+    """Runs of a job that were skipped for the same reason are one line, with how many there were."""
+    found: dict[tuple[object, ...], tuple[Row, int]] = {}
+    for run in runs:
+        skipped = run["status"] == "SKIPPED"
+        key = (run["job_name"], run["reason"]) if skipped else (run["id"],)
+        first, count = found.get(key, (run, 0))
+        found[key] = (first, count + 1)
+    return list(found.values())
 
 
 def _slack(inbox: Sequence[tuple[str, int]], most: int) -> RenderableType:
@@ -201,10 +222,11 @@ def _typical(runs: Sequence[Row]) -> str:
     return short(late[len(late) // 2]) if late else ""
 
 
-def _table(*columns: str) -> Table:
+def _table(columns: Mapping[str, int | None]) -> Table:
+    """Titles and least widths. What is too long is cut in columns without one; the others are never cut."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold dim")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
+    for title, width in columns.items():
+        table.add_column(title, no_wrap=width is not None, min_width=width, overflow="ellipsis")
     return table
 
 

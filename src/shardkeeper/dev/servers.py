@@ -41,13 +41,14 @@ GRACE_S: Final = 10.0
 _NO_ZOOKEEPER: Final = """\
 {reason}
 
-Any one of these will do:
-  make demo                          installs ZooKeeper and a headless Java from Debian's packages, where it may
-  export ZOOKEEPER_HOME=/path        an unpacked ZooKeeper (it needs a Java, too)
-  export {hosts}=...     a ZooKeeper that runs already; this demo keeps to a namespace of its own
-  docker compose up -d zookeeper-1 zookeeper-2 zookeeper-3
-                                     then the line above with 127.0.0.1:21811,127.0.0.1:21812,127.0.0.1:21813
-  shardkeeper dev --standalone       a single node without ZooKeeper and Java"""
+  make demo                       installs ZooKeeper and Java from Debian's packages, where it may
+  shardkeeper dev --standalone    shows one node, which needs neither
+
+or, with one that you have:
+
+  ZOOKEEPER_HOME=/path shardkeeper dev
+  docker compose up -d zookeeper-1 zookeeper-2 zookeeper-3 &&
+    {hosts}=127.0.0.1:21811,127.0.0.1:21812,127.0.0.1:21813 shardkeeper dev"""
 
 
 class Servers:
@@ -122,7 +123,10 @@ class Servers:
 
     def variables(self) -> dict[str, str]:
         """What nodes, and shells that look at the cluster, find in their environment."""
-        python_path = [str(self._options.jobspecs), *filter(None, [self._environment.get("PYTHONPATH")])]
+        python_path = [
+            str(self._options.jobspecs),
+            *self._environment.get("PYTHONPATH", "").split(os.pathsep),
+        ]
         return {
             "SHARDKEEPER_CONFIG": str(self._state.config),
             "DATABASE_URL": self.database_url,
@@ -130,7 +134,7 @@ class Servers:
             "SAMPLE_FEEDS_URL": self._feeds.url,
             "SAMPLE_POSTGRES": f"127.0.0.1:{self._running_postgres().port}",
             "SAMPLE_ZOOKEEPER": self.zookeeper_hosts.split(",")[0],
-            "PYTHONPATH": os.pathsep.join(python_path),
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, python_path))),
         }
 
     def _start(self) -> None:

@@ -128,6 +128,7 @@ class Session:
             if self._options.seconds is None or self._stop.is_set():
                 return True
             self._wait_for_alerts(operations, watcher, view, servers, fleet, began)
+            self._show(watcher, view, servers, fleet)
         finally:
             view.close()
             self._console.print("Stopping: what runs ends first", highlight=False)

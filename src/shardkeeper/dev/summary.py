@@ -36,8 +36,9 @@ class JobVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that counts. ``judged``: names of the jobs that were applied here; others are only shown. ``runs``: those fired since ``began``, with attempts where they FAILED; ``due``: names of
-    jobs that had a fire long enough ago to have ended."""
+    """All that counts. ``judged``: names of the jobs that were applied here; others are only shown. ``runs``: those
+    fired since, with attempts where they FAILED. ``due``: names of jobs that had a fire long enough ago to have
+    ended. ``nodes``: how many attempts each had."""
 
     jobs: Sequence[Row]
     judged: frozenset[str]
