@@ -116,3 +116,15 @@ def test_one_run_that_is_locked_for_too_long_does_not_keep_others_from_being_rec
     with pytest.raises(StoreTimeout):
         PostgresRuns(connection).record(A, [ended(run.claimed[0]) for run in runs])
     assert [race.run(run.run_id) for run in runs] == ["RUNNING", "COMPLETED", "COMPLETED", "COMPLETED"]
+
+
+def test_closing_locks_the_live_row_before_the_run_so_that_it_never_meets_a_creation_crosswise(
+    race: Race,
+) -> None:
+    race.database.job()
+    run = race.create()
+    race.sql("SELECT 1 FROM shardkeeper.live_run FOR UPDATE")
+    second = race.meanwhile(lambda: record(race.second, run.claimed[0]))
+    race.sql("SELECT 1 FROM shardkeeper.job_run WHERE id = %s FOR UPDATE NOWAIT", (run.run_id,))
+    race.go_on()
+    assert second.result().run_closed == "COMPLETED"
