@@ -15,7 +15,8 @@ def operations() -> Operations:
     """Those that the settings lead to, or those that the command line was called with. Raises SettingsInvalid."""
     root = click.get_current_context().find_root()
     if root.obj is None:
-        root.obj = make_operations(read_settings())
+        root.obj = made = make_operations(read_settings())
+        root.call_on_close(made.close)
     found: Operations = root.obj
     return found
 

@@ -91,6 +91,7 @@ def make_operations(settings: Settings, observe: Callable[[], Snapshot] | None =
         runs=RunOperations(store, clock.monotonic, threading.Event().wait),
         specs=SpecOperations(store, spec_files(), settings.tasks.allowed_modules),
         health=HealthOperations(store, cluster, _surroundings(settings), lambda: shown_settings(settings)),
+        close=connection.close,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shardkeeper.node.operations.answer import Answer
@@ -31,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """All of them, over the same stores."""
+    """All of them, over the same stores; ``close`` ends their connections."""
 
     jobs: JobOperations
     shards: ShardOperations
@@ -39,3 +40,4 @@ class Operations:
     runs: RunOperations
     specs: SpecOperations
     health: HealthOperations
+    close: Callable[[], None]
