@@ -122,7 +122,10 @@ create function shardkeeper.pending_attempts(p_incarnation text, p_limit integer
               join shardkeeper.lease l on l.incarnation = p_incarnation and l.state = 'active'
              where s.status = 'PENDING' and not s.waiting and s.not_before <= now()
                and not r.stop_requested
-               and (s.pinned_node is null or s.pinned_node = l.node_id)
+               -- what is pinned to a node that takes no work is shown to all, or nobody would ever close it
+               and (s.pinned_node is null or s.pinned_node = l.node_id
+                    or not exists (select 1 from shardkeeper.lease o
+                                    where o.node_id = s.pinned_node and o.state = 'active'))
              -- by the index alone: a long queue is not sorted for the few at its head
              order by s.not_before limit p_limit) f
      order by f.not_before, f.run_id, f.item

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shardkeeper.domain.attempts import Claimed, Pending, RunHead
+from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
@@ -68,9 +69,22 @@ def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list
     now = database.now()
     node_id = lease.who.node_id
     rules = database.rules
-    ready = (row for row in database.claimable if rules.is_claimable(row, node_id, now))
+    ready = (
+        row
+        for row in database.claimable
+        if rules.is_claimable(row, _reader(database, row, node_id), now)
+    )
     oldest = heapq.nsmallest(limit, ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
     return [_as_pending(database, row, now) for row in oldest]
+
+
+def _reader(database: MemoryDatabase, row: Attempt, node_id: str) -> str:
+    """What is pinned to a node that takes no work is shown to all, or nobody would ever close it."""
+    pinned = row.pinned_node
+    if pinned is None or pinned == node_id:
+        return node_id
+    lease = database.newest_lease.get(pinned)
+    return node_id if lease is not None and lease.state is LeaseState.ACTIVE else pinned
 
 
 def _as_pending(database: MemoryDatabase, row: Attempt, now: datetime) -> Pending:

@@ -35,8 +35,8 @@ class RunStore(Protocol):
         it are returned too. What is missing from the answer was not to be had."""
 
     def pending(self, incarnation: str, limit: int) -> list[Pending]:
-        """Claimable attempts, longest waiting first, at most ``limit``; those of each_node only for the
-        caller's node."""
+        """Claimable attempts, longest waiting first, at most ``limit``; of each_node only the caller's node's, and
+        those of nodes without an active lease (to be closed, when that lasts)."""
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
         """In the order asked. A batch that times out or holds what cannot be stored is split until the
