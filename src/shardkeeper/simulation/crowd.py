@@ -10,13 +10,13 @@ from shardkeeper.simulation.world import World
 
 
 class Crowd:
-    """``calm`` edits nothing more once it is set."""
+    """``mean_pause_s``: between two deeds."""
 
     def __init__(self, world: World, mean_pause_s: float) -> None:
         self._world = world
         self._mean_pause_s = mean_pause_s
         self._number = 0
-        self._open = 0
+        self._locked: set[str] = set()
         self._deeds: tuple[tuple[int, Callable[[], None]], ...] = (
             (3, self._insert),
             (6, self._change),
@@ -45,7 +45,13 @@ class Crowd:
     @property
     def idle(self) -> bool:
         """Whether no transaction is open."""
-        return self._open == 0
+        return not self._locked
+
+    def finish(self) -> None:
+        """Do nothing more, and leave nothing spoilt behind."""
+        self.at_work = False
+        while self._spoilt:
+            self._mend()
 
     def _next(self) -> None:
         rng = self._world.rng
@@ -84,7 +90,7 @@ class Crowd:
 
     def _mend(self) -> None:
         if self._spoilt:
-            name = self._world.rng.choice(sorted(self._spoilt))
+            name = self._world.rng.choice(sorted(self._spoilt))  # never one that is locked
             self._world.people.put_job(name, **self._spoilt.pop(name))
 
     def _delete(self) -> None:
@@ -96,15 +102,15 @@ class Crowd:
     def _slow_transaction(self) -> None:
         """An edit that is committed some seconds after it was made."""
         name, world = self._some_job(), self._world
-        if name is None or name in self._spoilt or self._open:
+        if name is None or name in self._spoilt:
             return
         change = draw_change(world.rng, world.people.row(name), world.clock.now())
         edit = world.people.transaction(name, **change)
-        self._open += 1
         edit.__enter__()
+        self._locked.add(name)
 
         def commit() -> None:
-            self._open -= 1
+            self._locked.discard(name)
             edit.__exit__(None, None, None)
 
         world.clock.call_later(world.rng.uniform(0.1, 4.0), commit)
@@ -144,5 +150,5 @@ class Crowd:
             self._world.people.order(f"rerun {run_id}", lambda store: store.rerun(run_id, {}, same, "people"))
 
     def _some_job(self) -> str | None:
-        jobs = self._world.people.jobs
+        jobs = [name for name in self._world.people.jobs if name not in self._locked]
         return self._world.rng.choice(jobs) if jobs else None

@@ -16,6 +16,7 @@ class Machine:
         self._number = number
         self.node: SimNode | None = None
         self.coordinator_cut = False
+        self._restarts = False
 
     @property
     def name(self) -> str:
@@ -31,8 +32,10 @@ class Machine:
         return self.node is not None and self.node.process.paused
 
     def start(self) -> None:
-        """A fresh process, where none lives."""
+        """A fresh process, where none lives; where one is on its way out, as soon as it has left."""
+        self._restarts = True
         if self.node is None:
+            self._restarts = False
             self.node = SimNode(self.host, self._number(), self._gone)
             self._say(f"starts {self.node.name}")
             self.node.start()
@@ -40,6 +43,7 @@ class Machine:
 
     def kill(self) -> None:
         """SIGKILL."""
+        self._restarts = False
         if self.node is not None:
             self._say("killed")
             node, self.node = self.node, None
@@ -61,6 +65,7 @@ class Machine:
 
     def drain(self, grace_s: float) -> None:
         """SIGTERM."""
+        self._restarts = False
         if self.node is not None:
             self._say(f"asked to leave within {grace_s:g} s")
             self.node.drain(grace_s)
@@ -133,6 +138,8 @@ class Machine:
     def _gone(self) -> None:
         self._say("has left")
         self.node = None
+        if self._restarts:
+            self.start()
 
     def _say(self, what: str) -> None:
         self.host.world.trace.add("nemesis", f"{self.name} {what}")

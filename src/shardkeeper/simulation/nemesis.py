@@ -22,6 +22,8 @@ class Nemesis:
         chosen = [name for name in faults if world.rng.random() < 0.4]
         self._chosen = {name: faults[name] for name in chosen}
         self.at_work = True
+        self._undone: dict[int, Undo] = {}
+        self._number = 0
         world.trace.add("nemesis", f"has chosen {', '.join(chosen) or 'nothing'}")
 
     def begin(self) -> None:
@@ -32,6 +34,8 @@ class Nemesis:
     def stop(self) -> None:
         """Begin no other, and end all."""
         self.at_work = False
+        for number in list(self._undone):
+            self._undo(number)
         self._world.heal()
 
     def _next(self) -> None:
@@ -44,8 +48,16 @@ class Nemesis:
         fault = self._chosen[world.rng.choice(list(self._chosen))]
         undo = fault(world.machines[world.rng.choice(list(world.machines))])
         if undo is not None:
-            world.clock.call_later(self._duration_s(), lambda: undo() if self.at_work else None)
+            self._number += 1
+            number = self._number
+            self._undone[number] = undo
+            world.clock.call_later(self._duration_s(), lambda: self._undo(number))
         self._next()
+
+    def _undo(self, number: int) -> None:
+        undo = self._undone.pop(number, None)
+        if undo is not None:
+            undo()
 
     def _duration_s(self) -> float:
         """Shorter and longer than session and lease."""
@@ -101,7 +113,7 @@ class Nemesis:
             return machine.start
         self._say(machine, "workers cannot be kept alive")
         node.post(WorkersChanged(0, capacity, 3, "no memory"))
-        return lambda: node.post(WorkersChanged(capacity, capacity, 3))
+        return lambda: node.post(WorkersChanged(capacity, capacity, 3))  # to nobody, if that process is gone
 
     def _unimport(self, machine: Machine) -> Undo:
         self._say(machine, "cannot import tasks:Other")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shardkeeper.memory.history import What
 from shardkeeper.memory.rules import Rules
 from shardkeeper.simulation.checker.calm import Calm
 from shardkeeper.simulation.checker.judge import judge
@@ -20,7 +21,8 @@ LONGEST_STORM_S = 400.0
 SETTLING_S = 25.0
 """From the healing to when all is expected to be calm: two sessions, leases, restarts, and a backlog of work."""
 CALM_S = 10.0
-LONGEST_REST_S = 150.0
+STALLED_S = 60.0
+"""Without any attempt coming to an end: nothing moves any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _live(world: World, crowd: Crowd, nemesis: Nemesis, events: int) -> list[Bro
     nemesis.begin()
     while world.events < events and world.seconds < LONGEST_STORM_S:
         world.run(0.5)
-    crowd.at_work = False
+    crowd.finish()
     nemesis.stop()
     world.run_until(lambda: crowd.idle, 10.0)
     healed = world.clock.now()
@@ -92,7 +94,7 @@ def _live(world: World, crowd: Crowd, nemesis: Nemesis, events: int) -> list[Bro
 
 
 def come_to_rest(world: World) -> None:
-    """No more fires; what is open ends, and the sweep passes by."""
+    """No more fires; what is open ends, however much it is, and the sweep passes by."""
     for name in world.people.jobs:
         world.people.put_job(name, enabled=False)
     asleep = world.clock.now()
@@ -100,4 +102,7 @@ def come_to_rest(world: World) -> None:
     def at_rest() -> bool:
         return not world.database.open_runs and world.database.sweep.watermark > asleep
 
-    world.run_until(at_rest, LONGEST_REST_S)
+    while not world.run_until(at_rest, STALLED_S):
+        ended = [entry.at for entry in world.database.history.of(What.ENDED, What.CLOSED_PENDING, What.LOST)]
+        if not ended or (world.clock.now() - ended[-1]).total_seconds() > STALLED_S:
+            return

@@ -157,7 +157,7 @@ class SimNode:
             duties,
             self._board,
             OrderLimits(),
-            lambda mono, event: self._later(mono - self.clock.monotonic(), event),
+            self._wake,
             self._ended,
         )
         parts = Parts(
@@ -276,6 +276,10 @@ class SimNode:
 
     def _later(self, seconds: float, letter: Letter) -> None:
         self.process.call_later(seconds, lambda: self._handle(letter))
+
+    def _wake(self, mono: float, letter: Letter) -> None:
+        """Never before ``mono``, though time here goes by microseconds."""
+        self._later(mono - self.clock.monotonic() + 1e-6, letter)
 
     def _hear_later(self, todo: Callable[[], None]) -> None:
         delay_s = self.host.hint_delay_s()

@@ -54,7 +54,7 @@ class World(Surroundings):
         while not true():
             if self.seconds >= end:
                 return False
-            self.clock.advance(min(0.25, end - self.seconds))
+            self.clock.advance(0.25)
         return True
 
     def cut_store(self) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from shardkeeper.domain.runs import RunStatus, TriggerKind
 from shardkeeper.domain.sharding import owners
-from shardkeeper.domain.view import effective_members, LeaseView
+from shardkeeper.domain.view import LeaseView, effective_members
+from shardkeeper.simulation.checker.due import is_held
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
@@ -25,12 +26,13 @@ class Calm:
 
 
 def check(world: World, calm: Calm) -> Iterator[Broken]:
-    """Each fire of the stretch became a run or a SKIPPED record at once."""
+    """Each fire of the stretch became a run or a SKIPPED record at once; those held by a pause are the sweep's."""
     limit = timedelta(seconds=calm.created_within_s)
     for run in world.database.runs.values():
         if run.kind not in (TriggerKind.SCHEDULE, TriggerKind.MISFIRE):
             continue
-        if not calm.since <= run.fire_time <= calm.until:
+        held = is_held(world.people.diary, run.job_name, run.fire_time)
+        if held or not calm.since <= run.fire_time <= calm.until:
             continue
         late = run.created_at - run.fire_time
         if run.status is RunStatus.MISSED or run.kind is TriggerKind.MISFIRE or late > limit:
