@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from types import FrameType
 
@@ -9,6 +10,7 @@ import click
 
 from shardkeeper.node.compose import make_daemon
 from shardkeeper.node.compose_operations import check_schema, configure_log, read_settings
+from shardkeeper.node.daemon import Defect
 
 
 @click.command()
@@ -32,4 +34,11 @@ def agent() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, recycle)
-    daemon.run()
+    try:
+        daemon.run()
+    except Defect as defect:
+        if defect.__cause__ is not None:
+            logging.getLogger("shardkeeper").critical(
+                "a part broke; the node ends", exc_info=defect.__cause__
+            )
+        raise

@@ -28,6 +28,7 @@ from shardkeeper.node.lanes import ThreadLane, Work
 from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, Parts, Reconsider
 from shardkeeper.node.orders import OrderLimits
+from shardkeeper.node.status import StatusLine
 from shardkeeper.node.works.housekeeping import HousekeepingWork
 from shardkeeper.node.works.leases import LeaseWork, TakeoverWork
 from shardkeeper.node.works.outbox import OutboxWork
@@ -85,6 +86,7 @@ class _Composition:
         self._lanes: list[ThreadLane[Any]] = []
         self._board = Board()
         self._board.subscribe(FactLog(settings.node_id, settings.environment))
+        self._board.subscribe(StatusLine(self._service.status))
         self._loop = Loop(self._clock, self._service.alive, self._broken)
         self._reader = HistoryReader(Limits())
         self._planner = Planner(self._planner_settings(), lambda: uuid.uuid4().hex, random.random)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shardkeeper.domain.validation import Limits
 from shardkeeper.node.compose_options import connection_options, zookeeper_options
@@ -26,7 +27,6 @@ from shardkeeper.ports.coordinator import Snapshot
 from shardkeeper.ports.specs import Hint, ListenerState
 from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.listener import PostgresListener
-from shardkeeper.postgres.migrations import Migrations
 from shardkeeper.postgres.operator import PostgresOperator
 from shardkeeper.postgres.specs import PostgresSpecs
 from shardkeeper.settings import sources
@@ -36,6 +36,11 @@ from shardkeeper.system import log
 from shardkeeper.system.clock import SystemClock
 from shardkeeper.zookeeper.observer import ZooKeeperObserver
 
+if TYPE_CHECKING:
+    from shardkeeper.postgres.migrations import Migrations
+
+MIGRATIONS = "shardkeeper.postgres.migrations"
+"""Loaded when asked for: Alembic and SQLAlchemy take as long to load as all the rest, and few commands need them."""
 LISTEN_PATIENCE_S = 6.0
 """A little longer than the listener gives its own proof."""
 
@@ -146,4 +151,7 @@ def _listen_problem(settings: Settings) -> str | None:
 
 
 def _migrations(settings: Settings) -> Migrations:
-    return Migrations(settings.database_url.get_secret_value())
+    made: Migrations = importlib.import_module(MIGRATIONS).Migrations(
+        settings.database_url.get_secret_value()
+    )
+    return made
