@@ -63,13 +63,17 @@ create table shardkeeper.spec_problem (
 create index spec_problem_by_name on shardkeeper.spec_problem (name);
 create index spec_problem_by_change on shardkeeper.spec_problem (changed_xid);
 
+-- What a node cannot run: a job under these versions (a mended one is another); 0, 0: the job whatever its versions.
 create table shardkeeper.node_decline (
-    job_name text        not null,
-    node_id  text        not null,
-    reason   text        not null,
-    since    timestamptz not null default clock_timestamp(),
-    primary key (job_name, node_id)
+    job_name     text        not null,
+    node_id      text        not null,
+    job_version  bigint      not null default 0,
+    impl_version bigint      not null default 0,
+    reason       text        not null,
+    since        timestamptz not null default clock_timestamp(),
+    primary key (job_name, node_id, job_version, impl_version)
 );
+create index node_decline_by_node on shardkeeper.node_decline (node_id);
 
 -- What the open transaction has changed so far: filled by statement triggers, emptied by the one deferred trigger that
 -- hangs on pending_stamp. Rows never outlive their transaction, so they need no WAL.

@@ -113,7 +113,9 @@ create function shardkeeper.pending_attempts(p_incarnation text, p_limit integer
     language sql stable as $$
     select f.run_id, f.fire_time, f.item, f.attempt, f.job_name, f.trigger_kind, f.job_version, f.impl_version,
            f.sharding_total_count, f.pinned_node, f.waiting_s,
-           array(select d.node_id from shardkeeper.node_decline d where d.job_name = f.job_name order by d.node_id)
+           array(select distinct d.node_id from shardkeeper.node_decline d
+                  where d.job_name = f.job_name and d.job_version in (0, f.job_version)
+                        and d.impl_version in (0, f.impl_version) order by d.node_id)
       from (select s.run_id, s.fire_time, s.item, s.attempt, s.job_name, s.pinned_node, s.not_before,
                    extract(epoch from now() - s.not_before)::double precision as waiting_s,
                    r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count

@@ -16,7 +16,11 @@ left join lateral (select p.problem from shardkeeper.impl_version v
                                          where n.impl_name = v.impl_name and n.in_force_from > v.in_force_from)
                   ) of_impl on true
 left join lateral (select string_agg(d.node_id || ': ' || d.reason, '; ' order by d.node_id) as problem
-                   from shardkeeper.node_decline d where d.job_name = j.name) declined on true
+                   from shardkeeper.node_decline d
+                   where d.job_name = j.name and d.job_version in (0, j.version)
+                         and d.impl_version in (0, (select v.version from shardkeeper.impl_version v
+                                                    where v.impl_name = j.impl_spec
+                                                    order by v.in_force_from desc limit 1))) declined on true
 left join lateral (select p.since, p.reason from shardkeeper.pause p
                    where p.job_name = j.name and p.since <= clock_timestamp()
                          and (p.until is null or p.until > clock_timestamp())

@@ -98,5 +98,16 @@ def _as_pending(database: MemoryDatabase, row: Attempt, now: datetime) -> Pendin
         run.sharding_total_count,
         row.pinned_node,
         (now - row.claimable_from) / _SECOND,
-        tuple(sorted(database.declined.get(run.job_name, ()))),
+        tuple(sorted(declines_of(database, run.job_name, run.version.version, run.impl_version))),
     )
+
+
+def declines_of(
+    database: MemoryDatabase, job_name: str, job_version: int, impl_version: int | None
+) -> dict[str, str]:
+    """Who cannot run the job under these versions, and why."""
+    return {
+        node_id: reason
+        for (node_id, job_no, impl_no), reason in database.declined.get(job_name, {}).items()
+        if job_no in (0, job_version) and impl_no in (0, impl_version)
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.memory.claims import declines_of
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.rows import Attempt, ImplVersion, JobVersion, LeaseRow, Run
 from shardkeeper.memory.terms import as_json
@@ -58,7 +59,7 @@ def _problem(database: MemoryDatabase, name: str) -> str | None:
     for version in newest:
         if version.problem is not None:
             return version.problem
-    declined = database.declined.get(name)
+    declined = declines_of(database, name, newest[0].version, newest[-1].version)
     if not declined:
         return None
     return "; ".join(f"{node_id}: {reason}" for node_id, reason in sorted(declined.items()))

@@ -56,6 +56,12 @@ class MemorySpecs(Connection):
         for each in declined:
             _decline(self.database, each)
 
+    @store_call
+    def forget_declines(self, node_id: str) -> None:
+        for declines in self.database.declined.values():
+            for key in [key for key in declines if key[0] == node_id]:
+                del declines[key]
+
 
 def _rows_of(database: MemoryDatabase, jobs: Iterable[str], impls: Iterable[str]) -> SpecRows:
     jobs, impls = frozenset(jobs), frozenset(impls)
@@ -140,17 +146,19 @@ def _mark(database: MemoryDatabase, mark: InvalidMark) -> None:
 
 
 def _decline(database: MemoryDatabase, declined: Declined) -> None:
-    by_node = database.declined.setdefault(declined.job_name, {})
+    declines = database.declined.setdefault(declined.job_name, {})
+    job_version, impl_version = declined.versions or (0, 0)
+    key = (declined.node_id, job_version, impl_version)
     if declined.reason is None:
-        reason = by_node.pop(declined.node_id, None)
-        if reason is not None and reason not in by_node.values():
-            database.alert_keys.pop(_decline_key(declined.job_name, reason), None)
+        reason = declines.pop(key, None)
+        if reason is not None and reason not in declines.values():
+            database.alert_keys.pop(_decline_key(declined.job_name, impl_version, reason), None)
         return
-    by_node[declined.node_id] = declined.reason
+    declines[key] = declined.reason
     body = {"job_name": declined.job_name, "node_id": declined.node_id, "reason": declined.reason}
-    key = _decline_key(declined.job_name, declined.reason)
-    add_alert(database, key, DECLINED, body, job_name=declined.job_name)
+    event_key = _decline_key(declined.job_name, impl_version, declined.reason)
+    add_alert(database, event_key, DECLINED, body, job_name=declined.job_name)
 
 
-def _decline_key(job_name: str, reason: str) -> str:
-    return f"declined:{job_name}:{reason}"
+def _decline_key(job_name: str, impl_version: int, reason: str) -> str:
+    return f"declined:{job_name}:{impl_version}:{reason}"

@@ -35,7 +35,7 @@ class Tables:
     pauses: dict[str, list[PauseRecord]] = field(default_factory=dict)
     job_changes: dict[str, int] = field(default_factory=dict)
     impl_changes: dict[str, int] = field(default_factory=dict)
-    declined: dict[str, dict[str, str]] = field(default_factory=dict)
+    declined: dict[str, dict[tuple[str, int, int], str]] = field(default_factory=dict)
 
     # runs
     runs: dict[int, Run] = field(default_factory=dict)

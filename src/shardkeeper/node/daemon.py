@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shardkeeper.domain.errors import ShardkeeperError
-from shardkeeper.domain.planner.events import CapacityChanged, DrainAsked, GraceOver, Started, TimerFired
+from shardkeeper.domain.planner.events import (
+    CapacityChanged,
+    DrainAsked,
+    GraceOver,
+    Started,
+    TasksRenewed,
+    TimerFired,
+)
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, PollSpecs
@@ -101,8 +108,9 @@ class Daemon:
         post(DrainAsked(leave=True, grace_s=self._grace_s))
 
     def recycle(self) -> None:
-        """Take up new task code: worker processes are replaced between attempts."""
+        """Take up new task code: worker processes are replaced between attempts, what was declined is tried again."""
         self._machinery.workers.recycle()
+        self._machinery.loop.post(TasksRenewed())
 
     def ended(self) -> None:
         """The planner's word: everything was handed over."""

@@ -18,6 +18,7 @@ from shardkeeper.domain.planner.actions import (
     DisarmTimer,
     End,
     Enter,
+    ForgetDeclines,
     Halt,
     HaltAll,
     Join,
@@ -55,7 +56,7 @@ class Lanes:
     outcomes: Lane[Record | Report]
     leases: Lane[Join | Beat | SayDraining | Leave | MirrorView]
     takeovers: Lane[TakeOver]
-    specs: Lane[ReadSpecs | ReadPinned | Decline]
+    specs: Lane[ReadSpecs | ReadPinned | Decline | ForgetDeclines]
     pending: Lane[ReadPending | CloseUnrunnable]
     alerts: Lane[Alert]
 
@@ -90,7 +91,7 @@ class Effects:
             **dict.fromkeys((Create, Claim), lanes.runs.put),
             **dict.fromkeys((Record, Report), lanes.outcomes.put),
             **dict.fromkeys((Join, Beat, Leave, MirrorView), lanes.leases.put),
-            **dict.fromkeys((ReadSpecs, ReadPinned, Decline), lanes.specs.put),
+            **dict.fromkeys((ReadSpecs, ReadPinned, Decline, ForgetDeclines), lanes.specs.put),
             **dict.fromkeys((ReadPending, CloseUnrunnable), lanes.pending.put),
             TakeOver: lanes.takeovers.put,
             Alert: lanes.alerts.put,

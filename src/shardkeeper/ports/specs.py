@@ -71,12 +71,14 @@ class InvalidMark:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """This node cannot run the job (not importable here, unknown spec); others may. ``reason`` None takes it
+    """This node cannot run the job under these versions (of the job, of its ImplSpec), because they cannot be
+    imported here; others may. ``versions`` None: whatever they are (a spec unknown here). ``reason`` None takes it
     back."""
 
     job_name: str
     node_id: str
     reason: str | None
+    versions: tuple[int, int] | None = None
 
 
 class SpecStore(Protocol):
@@ -99,7 +101,11 @@ class SpecStore(Protocol):
         change feed fires."""
 
     def decline(self, declined: Sequence[Declined]) -> None:
-        """Write or take back this node's refusal to run a job; one alert per (job, reason) while it lasts."""
+        """Write or take back this node's refusal to run a job; one alert per (job, version of the ImplSpec, reason)
+        while it lasts."""
+
+    def forget_declines(self, node_id: str) -> None:
+        """Take back all refusals of a node: its code was renewed. What is refused again is not told again."""
 
 
 @dataclass(frozen=True, slots=True)

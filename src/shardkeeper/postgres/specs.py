@@ -110,11 +110,13 @@ ON CONFLICT (event_key) DO NOTHING
 """
 _DECLINE: Final = """
 WITH declined AS (
-    INSERT INTO shardkeeper.node_decline (job_name, node_id, reason) VALUES (%(job)s, %(node)s, %(reason)s)
-    ON CONFLICT (job_name, node_id) DO UPDATE SET reason = excluded.reason, since = excluded.since
+    INSERT INTO shardkeeper.node_decline (job_name, node_id, job_version, impl_version, reason)
+    VALUES (%(job)s, %(node)s, %(job_version)s, %(impl_version)s, %(reason)s)
+    ON CONFLICT (job_name, node_id, job_version, impl_version)
+    DO UPDATE SET reason = excluded.reason, since = excluded.since
     WHERE shardkeeper.node_decline.reason <> excluded.reason)
 INSERT INTO shardkeeper.alert (event_key, kind, job_name, channel, body)
-VALUES ('declined:' || %(job)s || ':' || md5(%(reason)s), 'declined', %(job)s,
+VALUES ('declined:' || %(job)s || ':' || %(impl_version)s || ':' || md5(%(reason)s), 'declined', %(job)s,
         (SELECT v.alert ->> 'channel' FROM shardkeeper.job_version v
          WHERE v.job_name = %(job)s ORDER BY v.in_force_from DESC LIMIT 1), %(body)s)
 ON CONFLICT (event_key) DO NOTHING
@@ -123,10 +125,13 @@ ON CONFLICT (event_key) DO NOTHING
 # time is told again.
 _ACCEPT: Final = """
 WITH accepted AS (
-    DELETE FROM shardkeeper.node_decline WHERE job_name = %(job)s AND node_id = %(node)s RETURNING reason)
+    DELETE FROM shardkeeper.node_decline
+    WHERE job_name = %(job)s AND node_id = %(node)s
+          AND job_version = %(job_version)s AND impl_version = %(impl_version)s
+    RETURNING reason)
 UPDATE shardkeeper.alert a SET event_key = a.event_key || ':' || a.alert_id
 FROM accepted
-WHERE a.event_key = 'declined:' || %(job)s || ':' || md5(accepted.reason)
+WHERE a.event_key = 'declined:' || %(job)s || ':' || %(impl_version)s || ':' || md5(accepted.reason)
       AND NOT EXISTS (SELECT FROM shardkeeper.node_decline d
                       WHERE d.job_name = %(job)s AND d.reason = accepted.reason AND d.node_id <> %(node)s)
 """
@@ -189,13 +194,18 @@ class PostgresSpecs:
 
     def decline(self, declined: Sequence[Declined]) -> None:
         for each in declined:
+            job_version, impl_version = each.versions or (0, 0)
             values: dict[str, Any] = {"job": each.job_name, "node": each.node_id}
+            values |= {"job_version": job_version, "impl_version": impl_version}
             if each.reason is None:
                 self._connection.execute(_ACCEPT, values)
                 continue
             reason = _storable(each.reason)
             body = {"job_name": each.job_name, "node_id": each.node_id, "reason": reason}
             self._connection.execute(_DECLINE, {**values, "reason": reason, "body": Jsonb(body)})
+
+    def forget_declines(self, node_id: str) -> None:
+        self._connection.execute("DELETE FROM shardkeeper.node_decline WHERE node_id = %s", (node_id,))
 
     def _load(self, raw: Raw) -> SpecRows:
         with _snapshot(raw):

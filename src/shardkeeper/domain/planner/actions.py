@@ -143,8 +143,16 @@ class CloseUnrunnable:
 
 @dataclass(frozen=True, slots=True)
 class Decline:
+    """This node cannot run the job under these versions (of the job, of its ImplSpec)."""
+
     job_name: str
-    reason: str | None
+    versions: tuple[int, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetDeclines:
+    """The code on this node was renewed: whatever it could not run is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +221,7 @@ Action = (
     | Report
     | CloseUnrunnable
     | Decline
+    | ForgetDeclines
     | Resize
     | ArmTimer
     | DisarmTimer

@@ -77,7 +77,7 @@ class Adoption:
 
     def _is_to_take(self, row: Pending, job: JobVersion) -> bool:
         mind = self._mind
-        if row.key in mind.holdings or row.job_name in mind.declined:
+        if row.key in mind.holdings or (row.job_version, row.impl_version) in mind.declined:
             return False
         if row.pinned_node is not None:
             return row.pinned_node == mind.settings.node_id

@@ -60,11 +60,12 @@ class Closing:
         return actions
 
     def _decide(self, holding: Holding, event: AttemptOver) -> tuple[Outcome, list[Action]]:
-        outcome, job_name = event.outcome, holding.claimed.run.job_name
+        outcome, run = event.outcome, holding.claimed.run
         if event.declined is not None:
-            self._mind.declined[job_name] = event.declined
-            back = self._back(outcome)
-            return back, [Decline(job_name, event.declined), Tell(JobDeclined(job_name, event.declined))]
+            versions = (run.job_version, run.impl_version)
+            self._mind.declined[versions] = event.declined
+            told = Tell(JobDeclined(run.job_name, event.declined))
+            return self._back(outcome), [Decline(run.job_name, versions, event.declined), told]
         if event.returned or (holding.give_back and outcome.status is AttemptStatus.STOPPED):
             return self._back(outcome), []
         return self._with_retry(holding, outcome), []

@@ -243,6 +243,11 @@ class GraceOver:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class TasksRenewed:
+    """Task code was taken up anew: what could not run may run now."""
+
+
 Event = (
     Started
     | JoinAnswered
@@ -276,4 +281,5 @@ Event = (
     | LookOn
     | HandedOver
     | GraceOver
+    | TasksRenewed
 )

@@ -63,7 +63,6 @@ class Firing:
         actions: list[Action] = []
         for name, history in event.jobs.items():
             mind.catalog.learn_job(name, history)
-            mind.declined.pop(name, None)
             actions += mind.timetable.place(name, history, moment.now)
         if not event.whole:
             for name in event.jobs:
@@ -154,8 +153,11 @@ class Firing:
             return []
         impl = mind.catalog.impl_at(version.spec.impl_spec, fire_time)
         creator = mind.membership.creator(version.spec) == mind.settings.node_id
-        mine = () if name in mind.declined else mind.membership.mine(version.spec)
-        if impl is None or not (mine or creator) or not self._newly(name, fire_time, mine):
+        if impl is None:
+            return []
+        runnable = (version.version, impl.version) not in mind.declined
+        mine = mind.membership.mine(version.spec) if runnable else ()
+        if not (mine or creator) or not self._newly(name, fire_time, mine):
             return []
         nodes = mind.membership.nodes_of(version.spec)
         total = version.spec.sharding_total_count if nodes is None else len(nodes)

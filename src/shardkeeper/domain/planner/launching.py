@@ -83,10 +83,11 @@ class Launching:
         ]
 
     def _decline(self, holding: Holding, reason: str) -> list[Action]:
-        job_name = holding.claimed.run.job_name
-        self._mind.declined[job_name] = reason
+        run = holding.claimed.run
+        versions = (run.job_version, run.impl_version)
+        self._mind.declined[versions] = reason
         return [
-            Decline(job_name, reason),
+            Decline(run.job_name, versions, reason),
             self._end(holding, AttemptStatus.PENDING, None, UNREADABLE_DELAY_S),
         ]
 

@@ -43,8 +43,9 @@ class Mind:
         self.timetable = Timetable()
         self.membership = Membership(settings.node_id)
         self.holdings = Holdings(settings.ahead_s, settings.most_ahead)
-        self.declined: dict[str, str] = {}
-        """Jobs that cannot run here, and why."""
+        self.declined: dict[tuple[int, int], str] = {}
+        """What cannot run here, and why: version of the job, version of its ImplSpec. By versions, since an old
+        attempt that is found wanting says nothing of what was mended meanwhile."""
 
     @property
     def creates(self) -> bool:

@@ -10,6 +10,7 @@ from shardkeeper.domain.planner.actions import (
     Beat,
     Claim,
     Enter,
+    ForgetDeclines,
     ReadSpecs,
     RebuildTimers,
     Wake,
@@ -50,6 +51,7 @@ from shardkeeper.domain.planner.events import (
     Started,
     StoreAway,
     TakeoverAnswered,
+    TasksRenewed,
     TimerFired,
     ViewSeen,
 )
@@ -118,12 +120,14 @@ class Planner:
             DrainAnswered: self._lifecycle.drain_answered,
             HandedOver: self._lifecycle.handed_over,
             GraceOver: self._lifecycle.grace_over,
+            TasksRenewed: self._tasks_renewed,
             Left: self._lifecycle.left,
         }
 
     def _started(self, event: Started, moment: Moment) -> list[Action]:
         regular = [Wake(moment.mono, BeatDue()), Wake(moment.mono, PendingDue())]
-        return [ReadSpecs(), *self._lifecycle.started(event, moment), *regular]
+        # what an earlier life could not run is tried again
+        return [ForgetDeclines(), ReadSpecs(), *self._lifecycle.started(event, moment), *regular]
 
     def _join_answered(self, event: JoinAnswered, moment: Moment) -> list[Action]:
         actions = self._lifecycle.join_answered(event, moment)
@@ -150,6 +154,10 @@ class Planner:
         holdings.capacity, holdings.fit = event.capacity, event.fit
         waiting = holdings.next_waiting() if self.mind.creates else ()
         return [Claim(self.mind.incarnation, waiting)] if waiting else []
+
+    def _tasks_renewed(self, event: TasksRenewed, moment: Moment) -> list[Action]:
+        self.mind.declined.clear()
+        return [ForgetDeclines(), *self._firing.look_back(moment), *self._adoption.look()]
 
     def _hinted(self, event: Hinted, moment: Moment) -> list[Action]:
         actions = self._adoption.look() if event.work else []

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shardkeeper.domain.errors import StoreUnavailable
-from shardkeeper.domain.planner.actions import Decline, ReadPinned, ReadSpecs
+from shardkeeper.domain.planner.actions import Decline, ForgetDeclines, ReadPinned, ReadSpecs
 from shardkeeper.domain.planner.events import Event, PinnedRead, SpecsRead, StoreAway
 from shardkeeper.node.histories import HistoryReader, Reading
 from shardkeeper.ports.specs import Declined, SpecRows, SpecStore
 
-SpecAction = ReadSpecs | ReadPinned | Decline
+SpecAction = ReadSpecs | ReadPinned | Decline | ForgetDeclines
 AGAIN_S = 0.5
 
 
@@ -24,13 +24,20 @@ class SpecsWork:
         self._reader = reader
         self._node_id = node_id
         self._token: str | None = None
+        self._unknown: dict[str, str] = {}
+        """Jobs declined for a spec that this version does not know, with what it is."""
 
     def run(self, actions: Sequence[SpecAction]) -> list[Event]:
         """See Work. All readings asked for become one: what changed since the last."""
         events: list[Event] = []
-        declined = [one for one in actions if isinstance(one, Decline)]
-        if declined:
-            self._store.decline([Declined(one.job_name, self._node_id, one.reason) for one in declined])
+        for one in actions:
+            if isinstance(one, ForgetDeclines):
+                self._store.forget_declines(self._node_id)
+                self._store.decline(
+                    self._declined(self._unknown)
+                )  # what code was renewed does not matter to these
+            elif isinstance(one, Decline):
+                self._store.decline([Declined(one.job_name, self._node_id, one.reason, one.versions)])
         pinned = [one for one in actions if isinstance(one, ReadPinned)]
         if pinned:
             events.append(self._pinned(pinned))
@@ -72,10 +79,15 @@ class SpecsWork:
         return SpecsRead(jobs, impls, whole)
 
     def _decline(self, reading: Reading) -> None:
-        if reading.unknown:
-            self._store.decline(
-                [Declined(name, self._node_id, reason) for name, reason in reading.unknown.items()]
-            )
+        known = [name for name in self._unknown if name in reading.jobs and name not in reading.unknown]
+        if known or reading.unknown:
+            self._store.decline(self._declined({**dict.fromkeys(known), **reading.unknown}))
+        self._unknown |= reading.unknown
+        for name in known:
+            del self._unknown[name]
+
+    def _declined(self, reasons: Mapping[str, str | None]) -> list[Declined]:
+        return [Declined(name, self._node_id, reason) for name, reason in reasons.items()]
 
     def _pinned(self, asked: Sequence[ReadPinned]) -> PinnedRead:
         job_versions = tuple(dict.fromkeys(v for one in asked for v in one.job_versions))
