@@ -133,7 +133,7 @@ begin
            jsonb_strip_nulls(jsonb_build_object(
                'job_name', m.job_name, 'run', shardkeeper.run_name(m.job_name, m.fire_time), 'run_id', m.id,
                'fire_time', shardkeeper.instant_text(m.fire_time), 'fire_until', shardkeeper.instant_text(m.fire_until),
-               'count', m.missed_count, 'reason', m.reason, 'owner', v.spec ->> 'owner',
+               'missed_count', m.missed_count, 'reason', m.reason, 'owner', v.spec ->> 'owner',
                'mention', v.alert ->> 'mention', 'channel', v.alert ->> 'channel',
                'runbook_url', v.alert ->> 'runbook_url'))
       from made m left join shardkeeper.job_version v on v.version = m.job_version

@@ -71,7 +71,7 @@ def digest_of(
 
 
 def _headline(kind: str, body: Mapping[str, Any]) -> str:
-    subject = str(body.get("job_name") or body.get("node_id") or "shardkeeper")
+    subject = str(body.get("job_name") or body.get("name") or body.get("node_id") or "shardkeeper")
     match kind:
         case "failed":
             where = f" in {body['phase']}" if body.get("phase") else ""
@@ -86,7 +86,8 @@ def _headline(kind: str, body: Mapping[str, Any]) -> str:
             limit = body.get("which", "late_after")
             return f"{subject} {'has not finished in time' if limit == 'finish_within' else 'started late'}"
         case "invalid":
-            return f"{subject} version {body.get('version', '?')} is invalid; the last valid version stays in force"
+            of = "ImplSpec " if body.get("of") == "impl" else ""
+            return f"{of}{subject} version {body.get('version', '?')} is invalid; the last valid version stays in force"
         case "declined":
             return f"{subject} cannot run on {body.get('node_id', 'a node')}"
         case _:
@@ -95,6 +96,7 @@ def _headline(kind: str, body: Mapping[str, Any]) -> str:
 
 _LABELS = (
     ("fire_time", "fire time"),
+    ("fire_until", "to"),
     ("reason", "reason"),
     ("problem", "problem"),
     ("item", "item"),
