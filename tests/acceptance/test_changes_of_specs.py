@@ -241,12 +241,11 @@ def test_a_listener_whose_backend_is_terminated_says_so_and_hears_the_next_chang
         connection.execute("UPDATE shardkeeper.job_spec SET cron = '* * * * * *' WHERE name = 'yearly'")
     run = wait_for_completed(cluster, "yearly", changed(cluster, "yearly"), 1)[0]
     assert_all_nodes_shared(cluster, run)
-    for node in NODES:
-        wait_until(
-            lambda node=node: heard(cluster, node)[-2:] == ["False", "True"],
-            PATIENCE_S,
-            f"{node}: listener back",
-        )
+
+    def back() -> bool:
+        return all(heard(cluster, node)[-2:] == ["False", "True"] for node in NODES)
+
+    wait_until(back, PATIENCE_S, "the listeners to say that they are back")
     cluster.rows("UPDATE shardkeeper.job_spec SET every = '100 ms', cron = NULL WHERE name = 'yearly'")
     again = wait_for_completed(cluster, "yearly", changed(cluster, "yearly"), 1)[0]
     assert_all_nodes_shared(cluster, again)

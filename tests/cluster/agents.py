@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ class AgentCluster:
             "SHARDKEEPER_SESSION_TIMEOUT": "4",
             "SHARDKEEPER_WORKERS": "4",
             "SHARDKEEPER_TASKS__ALLOWED_MODULES": TASK_MODULES,
-            "PYTHONPATH": str(TASKS),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(TASKS), os.environ.get("PYTHONPATH")])),
             "WITNESS_FILE": str(self.witness.path),
             **settings,
         }
