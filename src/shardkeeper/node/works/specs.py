@@ -8,7 +8,7 @@ from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.planner.actions import Decline, ForgetDeclines, ReadPinned, ReadSpecs
 from shardkeeper.domain.planner.events import Event, PinnedRead, SpecsRead, StoreAway
 from shardkeeper.node.histories import HistoryReader, Reading
-from shardkeeper.ports.specs import Declined, SpecRows, SpecStore
+from shardkeeper.ports.specs import Declined, InvalidMark, SpecRows, SpecStore
 
 SpecAction = ReadSpecs | ReadPinned | Decline | ForgetDeclines
 AGAIN_S = 0.5
@@ -65,11 +65,13 @@ class SpecsWork:
         """Versions found invalid are marked, and their names read again: the last valid version stays in force."""
         reading = self._reader.read(rows)
         jobs, impls = dict(reading.jobs), dict(reading.impls)
-        while reading.invalid:
-            self._store.mark_invalid(reading.invalid)
+        marked: set[InvalidMark] = set()
+        while fresh := [mark for mark in reading.invalid if mark not in marked]:
+            self._store.mark_invalid(fresh)
+            marked.update(fresh)
             again = self._store.named(
-                tuple(mark.name for mark in reading.invalid if not mark.of_impl),
-                tuple(mark.name for mark in reading.invalid if mark.of_impl),
+                tuple(mark.name for mark in fresh if not mark.of_impl),
+                tuple(mark.name for mark in fresh if mark.of_impl),
             )
             self._decline(reading)
             reading = self._reader.read(again)
