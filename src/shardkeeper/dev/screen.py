@@ -39,6 +39,7 @@ MARKS: Final = {
 STATES: Final = {"active": "green", "draining": "yellow", "unfit": "yellow"}
 OWNERS_NAMED: Final = 5
 """Of more items, only how many each node owns is shown."""
+FIGURES: Final = frozenset({"LATE", "TOOK", "NEXT"})
 MESSAGES: Final = 4
 _LEAST_JOBS, _LEAST_RUNS = 4, 2
 
@@ -122,9 +123,7 @@ def _items(count: int) -> str:
 
 
 def _jobs(picture: Picture, most: int) -> RenderableType:
-    table = _table(
-        {"JOB": None, "WHEN": None, "ITEMS BELONG TO": None, "LAST RUNS": LAST_RUNS, "LATE": 6, "NEXT": 7}
-    )
+    table = _table({"JOB": None, "WHEN": None, "OWNERS": None, "LAST RUNS": LAST_RUNS, "LATE": 6, "NEXT": 7})
     for job in picture.jobs[:most]:
         table.add_row(
             Text(job.name, no_wrap=True, overflow="ellipsis"),
@@ -141,7 +140,7 @@ def _jobs(picture: Picture, most: int) -> RenderableType:
 
 def _owners(job: JobPicture) -> Text:
     if job.by_node:
-        return Text("one on each node", style="dim")
+        return Text("one on each node", style="dim", no_wrap=True, overflow="ellipsis")
     names = [_short_name(owner) for owner in job.owners]
     if len(names) <= OWNERS_NAMED:
         return Text(" ".join(names), no_wrap=True, overflow="ellipsis")
@@ -226,7 +225,13 @@ def _table(columns: Mapping[str, int | None]) -> Table:
     """Titles and least widths. What is too long is cut in columns without one; the others are never cut."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold dim")
     for title, width in columns.items():
-        table.add_column(title, no_wrap=width is not None, min_width=width, overflow="ellipsis")
+        table.add_column(
+            title,
+            justify="right" if title in FIGURES else "left",
+            no_wrap=width is not None,
+            min_width=width,
+            overflow="ellipsis",
+        )
     return table
 
 
