@@ -19,13 +19,26 @@ def race(migrated: Migrated) -> Race:
     return race
 
 
-def test_of_two_claims_of_one_attempt_at_once_one_gets_it(race: Race) -> None:
-    race.create(items=())
+@pytest.mark.parametrize("already", [(), (0,)], ids=["run created", "run running"])
+def test_of_two_claims_of_one_attempt_at_once_one_gets_it(race: Race, already: tuple[int, ...]) -> None:
+    race.database.job("two", overlap="allow", sharding_total_count=2)
+    race.create("two", already, total=2)
     keys = [each.key for each in race.second.runs.pending(A, 10)]
-    assert len(race.first.runs.claim(A, keys)) == 1
+    assert len(race.first.runs.claim(A, keys)) == len(keys)
     second = race.meanwhile(lambda: race.second.runs.claim(B, keys))
     race.go_on()
     assert second.result() == []
+
+
+def test_what_is_stopped_while_a_run_under_way_is_claimed_is_not_claimed(race: Race) -> None:
+    race.database.job("two", overlap="allow", sharding_total_count=2)
+    run = race.create("two", (0,), total=2)
+    keys = [each.key for each in race.second.runs.pending(A, 10)]
+    race.sql("SELECT shardkeeper.stop_run(%s)", (run.run_id,))
+    second = race.meanwhile(lambda: race.second.runs.claim(B, keys))
+    race.go_on()
+    assert second.result() == []
+    assert race.attempts(run.run_id) == ["RUNNING", "STOPPED"]
 
 
 def test_what_is_stopped_while_it_is_claimed_is_not_claimed(race: Race) -> None:

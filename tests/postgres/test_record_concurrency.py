@@ -45,6 +45,7 @@ def test_the_same_outcome_sent_twice_at_once_counts_once(race: Race) -> None:
 
 def test_failures_of_one_job_that_end_at_once_are_all_counted(race: Race) -> None:
     race.database.job(overlap="allow", alert='{"after": 2}')
+    record(race.second, race.create().claimed[0])
     (one,), (two,) = race.create().claimed, race.create().claimed
     record(race.first, one, FAILED, error_message="first")
     second = race.meanwhile(lambda: record(race.second, two, FAILED, error_message="second"))
