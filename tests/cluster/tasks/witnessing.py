@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from shardkeeper import DistributeTask, ShardContext
 
 _POLL_S = 0.01
+_SLEEPER = "import threading; threading.Event().wait()"
 
 
 def tell(context: ShardContext, event: str, **more: Any) -> None:
@@ -68,3 +71,15 @@ class FailsFirst(Witness):
         if context.attempt == 1:
             raise RuntimeError("the first attempt always fails")
         return answer
+
+
+class Parent(DistributeTask):
+    """Starts a child, and one that has called setsid, tells their pids, and holds while its gate is shut."""
+
+    def calculate(self, context: ShardContext, data: None) -> None:
+        children = [
+            subprocess.Popen([sys.executable, "-c", _SLEEPER], start_new_session=new_session)
+            for new_session in (False, True)
+        ]
+        tell(context, "children", children=[child.pid for child in children])
+        hold(context)
