@@ -35,8 +35,9 @@ from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind, Standing
 from shardkeeper.domain.planner.watch import LeaseWatch
 
-LAST_WORD_S = 5.0
-"""After the grace period, how long what was halted has to be recorded before the node goes anyway."""
+LAST_WORD_S = 8.0
+"""After the grace period, how long what was halted has to end and to be recorded before the node goes anyway: more than
+a task that is deaf to being asked has until it is killed (5 s), or its attempt would be lost instead of given back."""
 
 
 class Lifecycle:
