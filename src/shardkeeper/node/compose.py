@@ -25,6 +25,7 @@ from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
 from shardkeeper.node.lanes import ThreadLane, Work
+from shardkeeper.node.load import LoadGauge
 from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, Parts, Reconsider
 from shardkeeper.node.orders import OrderLimits
@@ -110,7 +111,14 @@ class _Composition:
             self._ended,
         )
         parts = Parts(
-            self._planner, effects, self._coordination, duties, self._board, self._clock, self._capacity
+            self._planner,
+            effects,
+            self._coordination,
+            duties,
+            self._board,
+            self._clock,
+            self._capacity,
+            LoadGauge(self._settings.busy_at),
         )
         machinery = Machinery(
             Node(parts, self._loop.later),
@@ -138,7 +146,9 @@ class _Composition:
             self._clock.monotonic,
             _Once(lambda: replay(PostgresRuns(lease_link, window_s), journal)),
         )
-        specs = SpecsWork(PostgresSpecs(self._connect("specs"), window_s), self._reader, self._settings.node_id)
+        specs = SpecsWork(
+            PostgresSpecs(self._connect("specs"), window_s), self._reader, self._settings.node_id
+        )
         return Lanes(
             runs=self._lane("runs", RunsWork(runs)),
             outcomes=self._lane("outcomes", OutcomesWork(outcomes, journal)),
@@ -213,6 +223,7 @@ class _Composition:
             lease_s=self._settings.lease_s,
             on_time_window_s=self._settings.on_time_window,
             unrunnable_after_s=self._settings.unrunnable_after,
+            most_ahead=self._settings.queue_size,
         )
 
     def _worker_settings(self) -> WorkersSettings:

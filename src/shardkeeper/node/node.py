@@ -7,7 +7,7 @@ events.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shardkeeper.domain.facts import ListenerChanged
 from shardkeeper.domain.planner.actions import ReadSpecs
@@ -24,6 +24,7 @@ from shardkeeper.node.board import Board
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import DutyDue, DutyRoster
 from shardkeeper.node.effects import Effects
+from shardkeeper.node.load import LoadGauge
 from shardkeeper.node.orders import capacity_event, event_of
 from shardkeeper.ports.clock import Clock
 from shardkeeper.ports.coordinator import Published, Snapshot
@@ -56,6 +57,7 @@ class Parts:
     board: Board
     clock: Clock
     capacity: Callable[[], int]
+    load: LoadGauge = field(default_factory=lambda: LoadGauge(busy_at=90))
 
 
 class Node:
@@ -98,7 +100,7 @@ class Node:
         if isinstance(letter, WorkerEvent):
             event = event_of(letter)
             if isinstance(event, AttemptOver):
-                self._parts.effects.ended(event.outcome.key)
+                self._parts.effects.ended(event.outcome.key, event.outcome.claim_no)
             self._plan([event] if event is not None else [])
         else:
             self._plan([letter])  # type: ignore[list-item]  # what is left are the planner's own events
@@ -109,6 +111,9 @@ class Node:
             moment = Moment(parts.clock.now(), parts.clock.monotonic())
             for action in parts.planner.handle(event, moment):
                 parts.effects.perform(action)
+            load = parts.load.see(parts.planner.mind.holdings.live, parts.capacity(), moment.mono)
+            if load is not None:
+                parts.coordination.load(load)
 
     def _hint(self, hint: Hint) -> None:
         if hint.kind == "specs":

@@ -127,8 +127,10 @@ class Settings(BaseSettings):
     unrunnable_after: Seconds = 60.0
     workers: Annotated[int, Field(ge=1, le=10_000)] = Field(default_factory=lambda: 2 * (os.cpu_count() or 1))
     workers_min: Annotated[int, Field(ge=0, le=10_000)] = 0
-    queue_size: Annotated[int, Field(ge=0)] | None = None
+    queue_size: Annotated[int, Field(ge=0, le=100_000)] = 256
+    """The most attempts claimed ahead of free workers."""
     busy_at: Annotated[int, Field(ge=1, le=100)] = 90
+    """Percent of the workers from which on a node calls itself busy."""
     environment: str = "local"
     grace_period: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     state_dir: Path = Field(

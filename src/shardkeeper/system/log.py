@@ -83,6 +83,8 @@ def configure(log_format: Literal["text", "json"], level: int = logging.INFO) ->
     # a timer that fires, and a link that is away, are told as facts; these would tell each of them many times
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("kazoo").setLevel(logging.ERROR)
+    # it tells of each of its plugins when it is loaded
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class FactLog:
