@@ -83,3 +83,24 @@ def test_the_duty_passes_on_when_its_holder_is_taken_over(race: Race) -> None:
     assert taken is not None
     assert taken.window_until == done.window_until
     assert not apply(race.second, done)
+
+
+def test_a_slice_that_was_applied_is_not_applied_again(race: Race) -> None:
+    race.database.job("another")
+    done = race.second.sweep.sweep_begin(A, 1)
+    assert done is not None
+    assert apply(race.second, done)
+    assert not apply(race.second, done)
+    after = race.second.sweep.sweep_begin(A, 1)
+    assert after is not None
+    assert [job.job_name for job in done.jobs + after.jobs] == ["another", "job"]
+
+
+def test_who_was_slow_and_lost_the_duty_applies_nothing(race: Race) -> None:
+    done = begun(race)
+    race.database.sql.execute(
+        "UPDATE shardkeeper.duty SET held_until = clock_timestamp() - interval '1 second'"
+    )
+    assert race.second.sweep.sweep_begin(B, 100) is not None
+    assert not apply(race.second, done, missed(race, done))
+    assert race.database.one("SELECT count(*) FROM shardkeeper.job_run") == 0
