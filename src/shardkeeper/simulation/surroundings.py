@@ -14,6 +14,10 @@ from shardkeeper.simulation.trace import Trace
 from shardkeeper.simulation.wire import Nesting
 
 
+MOST_EVENTS = 60_000
+"""In one world: many times what a storm of the usual size takes with all that follows."""
+
+
 class Defect(Exception):
     """A part of a node raised what it never should."""
 
@@ -49,6 +53,8 @@ class Surroundings:
     def count_event(self) -> None:
         """A node handles one letter."""
         self.events += 1
+        if self.events > MOST_EVENTS:
+            raise Defect("the cluster does not come to rest")
 
     def defect(self, who: str, error: Exception) -> None:
         """A lane broke, or a node gave up: the daemon would have ended."""

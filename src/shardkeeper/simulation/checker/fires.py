@@ -69,6 +69,8 @@ def _judge(world: World, fire: DueFire, cover: Run) -> Iterator[Broken]:
         age = cover.created_at - fire.fire_time
         if age < timedelta(seconds=world.conditions.on_time_window_s):
             yield _broken(cover, f"gave up {fire.fire_time} when it was only {age} old")
+    elif cover.kind is TriggerKind.SCHEDULE and _too_late(world, fire, cover):
+        yield _broken(cover, f"was created at {cover.created_at}, when it was the sweep's or nobody's to run")
     elif cover.version.spec != job_json({"name": cover.job_name} | JOB_DEFAULTS | dict(fire.row)):
         yield _broken(cover, "does not run the version in force at its fire time")
     if cover.created_at < fire.fire_time:
@@ -79,6 +81,14 @@ def _may_skip(world: World, fire: DueFire, cover: Run) -> bool:
     if switched_off(world.people.diary, cover.job_name, fire.fire_time, cover.created_at):
         return True
     return "in the way" in (cover.reason or "") and cover.terms.overlap is Overlap.SKIP
+
+
+def _too_late(world: World, fire: DueFire, cover: Run) -> bool:
+    """Out of the on-time window, or the job was switched off before the run was created."""
+    age = cover.created_at - fire.fire_time
+    return age >= timedelta(seconds=world.conditions.on_time_window_s) or switched_off(
+        world.people.diary, cover.job_name, fire.fire_time, cover.created_at
+    )
 
 
 def _broken(cover: Run, what: str) -> Broken:

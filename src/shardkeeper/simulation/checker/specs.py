@@ -35,5 +35,6 @@ def check(world: World) -> Iterator[Broken]:
     for run in world.database.runs.values():
         bad = not valid.get(str(run.version.spec), True)
         known = run.version.version in marked_at and run.created_at > marked_at[run.version.version]
-        if bad and (known or run.kind in BY_THE_CLOCK):
+        again = run.kind is TriggerKind.RERUN  # perhaps under the very version of the old run, as was asked
+        if bad and ((known and not again) or run.kind in BY_THE_CLOCK):
             yield Broken(PROMISE, f"{run.kind} run {run.run_id} goes by an invalid version", run.job_name)

@@ -1,0 +1,12 @@
+"""Seeds 71 to 140 of the simulated cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.seeds import CHUNK, assert_no_promise_breaks
+
+
+@pytest.mark.parametrize("first", range(71, 141, CHUNK))
+def test_no_promise_breaks_whatever_befalls_the_cluster(first: int) -> None:
+    assert_no_promise_breaks(first)
