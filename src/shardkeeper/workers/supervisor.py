@@ -17,19 +17,17 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from shardkeeper.domain.runs import AttemptKey, Phase
+from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.ports.workers import (
-    AttemptCheckpointed,
     AttemptEnded,
     AttemptOrder,
-    AttemptProgressed,
     AttemptReturned,
-    AttemptStarted,
     Ending,
     EntrypointChecked,
     Notify,
 )
 from shardkeeper.workers.crew import Crew, named
+from shardkeeper.workers.deadlines import Deadlines
 from shardkeeper.workers.endings import (
     ending_of,
     ending_of_death,
@@ -37,8 +35,10 @@ from shardkeeper.workers.endings import (
     problem_of_death,
     stopped_unbegun,
 )
-from shardkeeper.workers.flight import NEVER, Check, Flight, Verdict, Worker, instant
+from shardkeeper.workers.flight import NEVER, Check, Flight, Verdict, Worker
 from shardkeeper.workers.frames import BadFrame, Message, packed
+from shardkeeper.workers.orders import identity, message_of
+from shardkeeper.workers.reports import Reports
 from shardkeeper.workers.settings import WorkersSettings
 
 _LOG = logging.getLogger(__name__)
@@ -70,12 +70,14 @@ class Supervisor:
         self._look_at = 0.0
         self._closing = False
         self._close_at = NEVER
+        self._reports = Reports(notify, self._wait_until, settings.import_timeout_s)
+        self._deadlines = Deadlines(settings, self._reports)
         self._handlers: dict[str, Callable[[Worker, Flight, Message], None]] = {
-            "importing": self._importing,
-            "started": self._started,
-            "phase": self._entered,
-            "progress": self._progressed,
-            "checkpoint": self._checkpointed,
+            "importing": self._reports.importing,
+            "started": self._reports.started,
+            "phase": self._reports.entered,
+            "progress": self._reports.progressed,
+            "checkpoint": self._reports.checkpointed,
             "ended": self._ended,
             "checked": self._checked,
         }
@@ -219,7 +221,7 @@ class Supervisor:
 
     def _send(self, flight: Flight, worker: Worker) -> None:
         try:
-            frame = packed(_message(flight))
+            frame = packed(message_of(flight))
         except (TypeError, ValueError, RecursionError) as error:
             self._end(flight, failed_unbegun("BadOrder", f"the context is not JSON: {error}"))
             self._rest(worker)
@@ -329,7 +331,7 @@ class Supervisor:
         log = None if worker.shared or not flights else worker.process.last_log()
         alone = len(flights) == 1
         for flight in flights:
-            self._look(worker, flight)
+            self._reports.look(worker, flight)
             flight.worker = None
             to_blame = flight.begun or flight.verdict is not None or (flight.importing and alone)
             if not to_blame and flight.deaths + 1 < _MOST_DEATHS:
@@ -350,51 +352,12 @@ class Supervisor:
         flight.importing = False
         flight.import_at = NEVER
         if self._closing:
-            self._flights.pop(_identity(flight), None)
+            self._flights.pop(identity(flight), None)
             if isinstance(flight.order, AttemptOrder):
                 order = flight.order
                 self._notify(AttemptReturned(order.key, order.claim_no, "workers are closing"))
         else:
             self._queue_of(flight).appendleft(flight)
-
-    # what workers say
-
-    def _importing(self, worker: Worker, flight: Flight, message: Message) -> None:
-        flight.importing = True
-        flight.import_at = time.monotonic() + self._settings.import_timeout_s
-        self._wait_until(flight.import_at)
-
-    def _started(self, worker: Worker, flight: Flight, message: Message) -> None:
-        self._begun(flight, message["at"], message["code_version"])
-
-    def _begun(self, flight: Flight, epoch_s: float, code_version: str | None) -> None:
-        if flight.begun:
-            return
-        flight.start(epoch_s, code_version, time.monotonic())
-        self._wait_until(flight.next_at)
-        self._notify(AttemptStarted(*_identity(flight), instant(epoch_s), code_version))
-
-    def _look(self, worker: Worker, flight: Flight) -> None:
-        """Whether it has begun without a word."""
-        if worker.shared or flight.begun or isinstance(flight.order, Check):
-            return
-        beginning = worker.process.page.begun(flight.seq)
-        if beginning is not None:
-            self._begun(flight, *beginning)
-
-    def _entered(self, worker: Worker, flight: Flight, message: Message) -> None:
-        self._look(worker, flight)
-        flight.enter(message["phase"], time.monotonic())
-        self._wait_until(flight.next_at)
-
-    def _progressed(self, worker: Worker, flight: Flight, message: Message) -> None:
-        self._look(worker, flight)
-        phase = Phase(message["phase"])
-        self._notify(AttemptProgressed(*_identity(flight), phase, message["fraction"], message["message"]))
-
-    def _checkpointed(self, worker: Worker, flight: Flight, message: Message) -> None:
-        self._look(worker, flight)
-        self._notify(AttemptCheckpointed(*_identity(flight), message["checkpoint"]))
 
     def _checked(self, worker: Worker, flight: Flight, message: Message) -> None:
         assert isinstance(flight.order, Check)
@@ -405,7 +368,7 @@ class Supervisor:
     def _ended(self, worker: Worker, flight: Flight, message: Message) -> None:
         ending = ending_of(flight, message)
         if "started_at" in message:
-            self._begun(flight, message["started_at"], ending.code_version)
+            self._reports.begun(flight, message["started_at"], ending.code_version)
         del worker.flights[flight.seq]
         self.crew.proved()
         if "retire" in message:
@@ -415,9 +378,9 @@ class Supervisor:
         self._rest(worker)
 
     def _end(self, flight: Flight, ending: Ending) -> None:
-        identity = _identity(flight)
-        self._flights.pop(identity, None)
-        self._notify(AttemptEnded(*identity, ending))
+        whose = identity(flight)
+        self._flights.pop(whose, None)
+        self._notify(AttemptEnded(*whose, ending))
 
     # time
 
@@ -433,7 +396,7 @@ class Supervisor:
         self._wait_until(self._close_at)
         for worker in self.crew.everyone:
             for flight in worker.flights.values():
-                self._hurry(worker, flight, now)
+                self._deadlines.hurry(worker, flight, now)
                 if not (flight.begun or flight.importing or worker.shared):
                     self._wait_until(now + _LOOK_AFTER_S)
                 self._wait_until(flight.next_at)
@@ -444,42 +407,3 @@ class Supervisor:
                     else "the worker did not end in time"
                 )
             self._wait_until(worker.kill_at)
-
-    def _hurry(self, worker: Worker, flight: Flight, now: float) -> None:
-        self._look(worker, flight)
-        if now >= flight.import_at:
-            flight.import_at = NEVER
-            flight.verdict = Verdict.IMPORT
-            flight.detail = f"importing it took longer than {self._settings.import_timeout_s:g} s"
-            worker.kill(f"killed while {named(flight)} was being imported: {flight.detail}")
-        if now >= min(flight.whole_at, flight.phase_at):
-            flight.run_out(now, self._settings.timeout_grace_s)
-        if now >= flight.interrupt_at:
-            flight.interrupt_at = NEVER
-            worker.process.order({"t": "interrupt", "seq": flight.seq})
-        if now >= flight.kill_at:
-            flight.kill_at = NEVER
-            reason = flight.detail or "was to stop"
-            worker.kill(f"the worker was killed because {named(flight)} did not end by itself ({reason})")
-
-
-def _identity(flight: Flight) -> tuple[AttemptKey, int]:
-    assert isinstance(flight.order, AttemptOrder)
-    return flight.order.key, flight.order.claim_no
-
-
-def _message(flight: Flight) -> Message:
-    order = flight.order
-    if isinstance(order, Check):
-        return {"t": "check", "seq": flight.seq, "kind": order.kind, "entrypoint": order.entrypoint}
-    return {
-        "t": "run",
-        "seq": flight.seq,
-        "kind": order.kind,
-        "entrypoint": order.entrypoint,
-        "context": order.context,
-        "result_limit": order.result_limit_bytes,
-        "memory_limit": order.memory_limit_bytes,
-        "timeout_s": order.timeout_s,
-        "phases": bool(order.phase_timeouts_s),
-    }
