@@ -90,10 +90,12 @@ class Fleet:
         """Return when ``ready()``. Raises DevFailed, with the end of its log, when a node ends first, or when time is
         up."""
         deadline = monotonic() + timeout_s
-        while not ready():
+        while True:
             for death in self.fresh_deaths():
                 tail = _tail(death.log)
                 raise DevFailed(f"{death.node_id} {death.how} while starting; {death.log} ends with:\n{tail}")
+            if ready():
+                return
             if monotonic() > deadline:
                 logs = ", ".join(str(one.log) for one in self._members)
                 raise DevFailed(f"the nodes have not joined within {timeout_s:g} s: see {logs}")
