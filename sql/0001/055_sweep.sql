@@ -57,7 +57,8 @@ begin
                 'versions', (
                     select jsonb_agg(jsonb_build_object('version', v.version, 'spec', v.spec, 'in_force_from',
                                      shardkeeper.instant_text(v.in_force_from)) order by v.in_force_from, v.version)
-                      from shardkeeper.job_versions_in(j.name, p_from, p_until) v),
+                      -- those of after the window too: a job switched off since then has its fires skipped
+                      from shardkeeper.job_versions_in(j.name, p_from, 'infinity') v),
                 'pauses', (
                     select coalesce(jsonb_agg(jsonb_build_object('since', shardkeeper.instant_text(u.since), 'until',
                                      shardkeeper.instant_text(least(u.until, u.resumed_at)), 'reason', u.reason)

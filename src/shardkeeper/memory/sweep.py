@@ -79,7 +79,7 @@ def _slice(database: MemoryDatabase, names: Sequence[str]) -> SweepSlice:
     jobs = [
         SweptJob(
             name,
-            tuple(job_rows(database, name, since, until)),
+            tuple(job_rows(database, name, since)),  # to this day: a job switched off since then is skipped
             tuple(pause_rows(database, name, since)),
             frozenset(_existing(database, name, since, until)),
         )

@@ -16,8 +16,8 @@ SWEEP, OUTBOX, HOUSEKEEPING = "sweep", "outbox", "housekeeping"
 @dataclass(frozen=True, slots=True)
 class SweptJob:
     """One job with a share in the window: its versions (deletions as ``spec`` None) not marked invalid that
-    are in force in it, its pauses, and the fire times that already have a run or lie in a MISSED or SKIPPED
-    record."""
+    are in force in it or came later (a job switched off since then has its fires skipped), its pauses, and the
+    fire times that already have a run or lie in a MISSED or SKIPPED record."""
 
     job_name: str
     versions: tuple[JobVersionRow, ...]
