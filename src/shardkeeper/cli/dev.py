@@ -43,7 +43,7 @@ def dev(nodes: int | None, seconds: float | None, fresh: bool, standalone: bool,
         fresh=fresh,
         standalone=standalone,
         jobspecs=jobspecs.absolute(),
-        state=default_folder(os.environ),
+        state=default_folder(os.environ, jobspecs),
         live=sys.stdout.isatty(),
     )
     if not run_dev(options, console):

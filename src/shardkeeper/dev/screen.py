@@ -58,14 +58,15 @@ class Screen:
 
     def show(self, picture: Picture, inbox: tuple[Received, ...], deaths: list[Death]) -> None:
         """Draw the picture."""
-        self._deaths += deaths
-        self._live.update(self._draw(picture, inbox), refresh=True)
+        self._live.update(self.draw(picture, inbox, deaths), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back; idempotent."""
         self._live.stop()
 
-    def _draw(self, picture: Picture, inbox: tuple[Received, ...]) -> RenderableType:
+    def draw(self, picture: Picture, inbox: tuple[Received, ...], deaths: list[Death]) -> RenderableType:
+        """What is shown, made to fit; ``deaths`` are remembered."""
+        self._deaths += deaths
         fixed = 12 + len(picture.nodes) + len(self._deaths) + len(picture.notes) + len(self._help)
         told = _messages(inbox)
         messages = min(len(told), MESSAGES)
@@ -124,7 +125,8 @@ def _items(count: int) -> str:
 
 def _jobs(picture: Picture, most: int) -> RenderableType:
     table = _table({"JOB": None, "WHEN": None, "OWNERS": None, "LAST RUNS": LAST_RUNS, "LATE": 6, "NEXT": 7})
-    for job in picture.jobs[:most]:
+    shown = picture.jobs if len(picture.jobs) <= most else picture.jobs[: most - 1]
+    for job in shown:
         table.add_row(
             Text(job.name, no_wrap=True, overflow="ellipsis"),
             Text(job.schedule, style="dim", no_wrap=True, overflow="ellipsis"),
@@ -133,8 +135,8 @@ def _jobs(picture: Picture, most: int) -> RenderableType:
             Text(_typical(job.last_runs), style="dim", justify="right"),
             _next(job, picture.at),
         )
-    if len(picture.jobs) > most:
-        table.add_row(Text(f"{len(picture.jobs) - most} more: shardkeeper jobs", style="dim"))
+    if len(picture.jobs) > len(shown):
+        table.add_row(Text(f"{len(picture.jobs) - len(shown)} more: shardkeeper jobs", style="dim"))
     return table
 
 

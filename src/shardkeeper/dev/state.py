@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -15,15 +16,20 @@ from typing import Any, Final
 from shardkeeper.dev.options import DevFailed
 
 STATE_VARIABLE: Final = "SHARDKEEPER_STATE_DIR"
+SAMPLES: Final = "jobspecs"
 _CONTENT: Final = ("postgres", "zookeeper", "nodes", "logs", "env", "shardkeeper.toml", "pids.json")
 """All that is ever made here, and so all that `--fresh` may remove."""
 
 
-def default_folder(environment: Mapping[str, str]) -> Path:
+def default_folder(environment: Mapping[str, str], jobspecs: Path) -> Path:
     """SHARDKEEPER_STATE_DIR, else a folder of this user's that survives a reboot and that a server run by another
-    user may enter."""
+    user may enter; of its own for spec files in a folder of another name than the samples', so that their jobs do not
+    meet."""
     given = environment.get(STATE_VARIABLE)
-    return Path(given) if given else Path(f"/var/tmp/shardkeeper-dev-{os.getuid()}")
+    if given:
+        return Path(given)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", jobspecs.resolve().name)
+    return Path(f"/var/tmp/shardkeeper-dev-{os.getuid()}{'' if name == SAMPLES else f'-{name}'}")
 
 
 class StateFolder:
