@@ -214,7 +214,8 @@ class MemoryCoordinator:
         now = self._ensemble.scheduler.monotonic()
         load_only = own.info is not None and replace(own.info, load=info.load) == info
         if load_only and now < self._load_written_at + _LOAD_EVERY_S:
-            self._tell_soon(self._load_written_at + _LOAD_EVERY_S - now)
+            # what is left may be a rounding error of the clock: asking again at once would never end
+            self._tell_soon(max(0.001, self._load_written_at + _LOAD_EVERY_S - now))
             return
         own.info, self._load_written_at = info, now
         own.version += 1
