@@ -96,6 +96,13 @@ def test_a_slice_that_was_applied_is_not_applied_again(race: Race) -> None:
     assert [job.job_name for job in done.jobs + after.jobs] == ["another", "job"]
 
 
+def test_a_window_that_was_swept_is_not_swept_again(race: Race) -> None:
+    done = begun(race)
+    assert apply(race.second, done)
+    assert not apply(race.second, done)
+    assert race.database.one("SELECT watermark FROM shardkeeper.sweep_state") == done.window_until
+
+
 def test_who_was_slow_and_lost_the_duty_applies_nothing(race: Race) -> None:
     done = begun(race)
     race.database.sql.execute(
