@@ -9,7 +9,7 @@ from shardkeeper.dev.state import StateFolder
 
 STANDALONE = """\
   One node without ZooKeeper: everything runs, but no second node can join, nothing is taken over when the node dies,
-  and what needs ZooKeeper is paused (store-health).
+  and jobs labelled needs: zookeeper are paused.
 """
 
 
