@@ -103,7 +103,7 @@ def needs_zookeeper() -> None:
 def untracked() -> set[str]:
     """What lies in the repository and is neither committed nor ignored."""
     listed = subprocess.run(
-        ["git", "ls-files", "--others", "--exclude-standard", "jobspecs", "config", "deploy", "docs"],
+        ["git", "ls-files", "--others", "--exclude-standard", "jobspecs", "config", "deploy"],
         cwd=ROOT,
         capture_output=True,
         text=True,
