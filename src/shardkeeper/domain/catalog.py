@@ -80,6 +80,8 @@ class Catalog:
     def __init__(self) -> None:
         self._jobs: dict[str, JobHistory] = {}
         self._impls: dict[str, ImplHistory] = {}
+        self._edited: dict[str, None] = {}
+        """Jobs with a version that has ended: few, and all that a look-back considers beside the last versions."""
         self._job_versions: dict[int, JobVersion] = {}
         self._impl_versions: dict[int, ImplVersion] = {}
         self._pinned_jobs: OrderedDict[int, JobVersion] = OrderedDict()
@@ -89,13 +91,17 @@ class Catalog:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def names(self) -> Iterator[str]:
-        """Every job known."""
-        return iter(tuple(self._jobs))
-
     def job(self, name: str) -> JobHistory | None:
         """The job's history."""
         return self._jobs.get(name)
+
+    def ended_after(self, instant: datetime) -> Iterator[tuple[str, JobVersion]]:
+        """Each version that was superseded (or deleted) after the instant, with its job's name."""
+        for name in tuple(self._edited):
+            history = self._jobs.get(name)
+            for version in history.versions if history else ():
+                if version.in_force_until is not None and version.in_force_until > instant:
+                    yield name, version
 
     def learn_job(self, name: str, history: JobHistory) -> None:
         """Replace what was known of the job; an empty history forgets it. Versions that leave stay among the
@@ -106,8 +112,11 @@ class Catalog:
             self._keep(self._pinned_jobs, version.version, version)
         for version in history.versions:
             self._job_versions[version.version] = version
+        self._edited.pop(name, None)
         if history.versions:
             self._jobs[name] = history
+            if history.versions[0].in_force_until is not None:
+                self._edited[name] = None
 
     def learn_impl(self, name: str, history: ImplHistory) -> None:
         """Replace what was known of the ImplSpec."""

@@ -51,6 +51,13 @@ class SayDraining:
 
 
 @dataclass(frozen=True, slots=True)
+class SaySkewed:
+    """Tell the coordinator whether this node's clock is wrong: it creates nothing then, so the view leaves it out."""
+
+    skewed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     incarnation: str
 
@@ -109,10 +116,11 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Ask a running attempt to stop, then enforce it."""
+    """Ask a running attempt to stop; after ``kill_after_s`` seconds it is killed with its children."""
 
     key: AttemptKey
     claim_no: int
+    kill_after_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +214,7 @@ Action = (
     | TakeOver
     | MirrorView
     | SayDraining
+    | SaySkewed
     | Leave
     | Enter
     | End

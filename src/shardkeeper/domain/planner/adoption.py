@@ -14,7 +14,7 @@ from shardkeeper.domain.planner.events import ClaimsAnswered, Moment, PendingDue
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import AttemptKey, TriggerKind
-from shardkeeper.domain.specs import JobVersion, Strategy
+from shardkeeper.domain.specs import JobVersion
 
 NO_ELIGIBLE_NODE = "no eligible node"
 
@@ -26,44 +26,63 @@ class Adoption:
         self._mind = mind
         self._launching = launching
         self._reading = False
+        self._look_again = False
+        self._full = False
+        self._hopeless_since: dict[AttemptKey, float] = {}
 
     def due(self, event: PendingDue, moment: Moment) -> list[Action]:
         """The regular look; the next is set whatever becomes of this one."""
         return [*self.look(), Wake(moment.mono + self._mind.settings.pending_period_s, event)]
 
     def look(self) -> list[Action]:
-        """Read now, unless a reading is under way."""
-        if self._reading or not self._mind.creates:
+        """Read now, or again as soon as the reading under way is answered."""
+        if not self._mind.creates:
             return []
-        self._reading = True
+        if self._reading:
+            self._look_again = True
+            return []
+        self._reading, self._look_again = True, False
         return [ReadPending(self._mind.incarnation)]
+
+    def refill(self) -> list[Action]:
+        """Look when what was found before is used up and there was more."""
+        return (
+            self.look() if self._full and not self._mind.holdings.waiting and self._mind.holdings.room else []
+        )
 
     def store_away(self) -> None:
         """A reading under way will not be answered."""
-        self._reading = False
+        self._reading = self._full = False
+        self._hopeless_since.clear()
 
     def read(self, event: PendingRead, moment: Moment) -> list[Action]:
         """Claim what this node is to take; close what nobody can run."""
         self._reading = False
         if not self._mind.creates:
             return []
+        self._full = event.full
+        if not event.full:
+            self._mind.holdings.forget_waiting()  # this is all there is
         wanted: list[AttemptKey] = []
-        hopeless: list[AttemptKey] = []
+        unfit: list[AttemptKey] = []
         unread: dict[int, int] = {}
         for row in event.rows:
             job = self._mind.catalog.job_version(row.job_version)
             if job is None:
-                unread[row.job_version] = row.impl_version
-            elif self._is_hopeless(row, job):
-                hopeless.append(row.key)
+                if self._mind.unreadable.get(row.job_version, 0.0) <= moment.mono:
+                    unread[row.job_version] = row.impl_version
+            elif not self._anyone_fits(row, job):
+                unfit.append(row.key)
             elif self._is_to_take(row, job):
                 wanted.append(row.key)
-        actions: list[Action] = []
+        hopeless = self._hopeless(unfit, moment.mono)
+        actions: list[Action] = self.look() if self._look_again else []
         if unread:
             actions.append(ReadPinned(tuple(unread), tuple(dict.fromkeys(unread.values()))))
         if hopeless:
             actions.append(CloseUnrunnable(self._mind.incarnation, tuple(hopeless), NO_ELIGIBLE_NODE))
-        if granted := self._mind.holdings.ask(wanted):
+        self._mind.holdings.wait(wanted)
+        if granted := self._mind.holdings.next_waiting():
             actions.append(Claim(self._mind.incarnation, granted))
         return actions
 
@@ -86,12 +105,21 @@ class Adoption:
         rank = mind.membership.rank(job.spec, row.key.item, row.sharding_total_count, row.declined_by)
         return rank is not None and row.waiting_s >= rank * mind.settings.adoption_delay_s
 
-    def _is_hopeless(self, row: Pending, job: JobVersion) -> bool:
-        """No node has the labels and the code, for too long. Being full or skewed never counts towards
-        that."""
-        if row.waiting_s < self._mind.settings.unrunnable_after_s:
-            return False
-        if job.spec.sharding_strategy is Strategy.EACH_NODE and row.pinned_node is not None:
+    def _anyone_fits(self, row: Pending, job: JobVersion) -> bool:
+        """Whether some effective member has the labels and the code. Being full or skewed never counts."""
+        if row.pinned_node is not None:
             present = row.pinned_node in self._mind.membership.roster.positions
-            return not present or row.pinned_node in row.declined_by
-        return not self._mind.membership.anyone_fits(job.spec, row.declined_by)
+            return present and row.pinned_node not in row.declined_by
+        return self._mind.membership.anyone_fits(job.spec, row.declined_by)
+
+    def _hopeless(self, unfit: list[AttemptKey], mono: float) -> list[AttemptKey]:
+        """Those for which this node has seen nobody fit for too long.
+
+        Only its own watching counts: a row may have lain for hours before the first node came, or before the one with
+        the labels did. Where no member is known at all, nothing is known of who fits.
+        """
+        if not self._mind.membership.roster:
+            unfit = []
+        self._hopeless_since = {key: self._hopeless_since.get(key, mono) for key in unfit}
+        long_ago = mono - self._mind.settings.unrunnable_after_s
+        return [key for key, since in self._hopeless_since.items() if since <= long_ago]

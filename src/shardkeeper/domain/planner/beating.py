@@ -18,6 +18,7 @@ from shardkeeper.domain.planner.actions import (
     ReadSpecs,
     Record,
     Resize,
+    SaySkewed,
     TakeOver,
     Tell,
     Wake,
@@ -38,6 +39,7 @@ from shardkeeper.domain.planner.mind import Mind, Standing
 from shardkeeper.domain.planner.watch import LeaseWatch
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 from shardkeeper.domain.specs import OnLeaseLoss
+from shardkeeper.domain.view import View
 
 Claims = dict[AttemptKey, int]
 """Attempts with their claim numbers."""
@@ -58,6 +60,7 @@ class Beating:
         self._strange: Claims = {}
         self._unknown: Claims = {}
         self._workers_ordered: int | None = None
+        self._skews = 0
 
     def due(self, event: BeatDue, moment: Moment) -> list[Action]:
         """Beat, and set the next one: the cadence does not depend on answers."""
@@ -78,7 +81,7 @@ class Beating:
         actions += self._store_found(moment)
         actions += self._clock(event, moment)
         actions += self._take_over(event, moment)
-        if mind.membership.view is None and answer.mirrored is not None:
+        if answer.mirrored is not None and _helps(mind.membership.view, answer.mirrored):
             mind.membership.see_view(answer.mirrored)
         mind.membership.see_leases(answer.leases, self._lifecycle.stays)
         actions += self._members(moment)
@@ -89,11 +92,7 @@ class Beating:
             actions.append(Resize(answer.workers_ordered))
         return actions
 
-    def unanswered(self, event: BeatUnanswered, moment: Moment) -> list[Action]:
-        """The next beat tries again."""
-        return []
-
-    def store_away(self, event: StoreAway, moment: Moment) -> list[Action]:
+    def unanswered(self, event: BeatUnanswered | StoreAway, moment: Moment) -> list[Action]:
         """Claim nothing until a beat is answered; outcomes wait in their lane and in the journal."""
         self._adoption.store_away()
         if not self._mind.store_here:
@@ -113,11 +112,10 @@ class Beating:
             return self._set_lease_timer()
         halted: list[Action] = []
         for holding in self._mind.holdings:
-            job = self._mind.catalog.job_version(holding.claimed.run.job_version)
-            must_stop = job is not None and job.spec.on_lease_loss is OnLeaseLoss.STOP
+            must_stop = holding.job is not None and holding.job.spec.on_lease_loss is OnLeaseLoss.STOP
             if holding.outcome is None and must_stop and not holding.halted:
                 holding.halted = holding.give_back = True
-                halted.append(Halt(holding.claimed.key, holding.claim_no))
+                halted.append(Halt(holding.claimed.key, holding.claim_no, 0.0))
         return [Tell(LeaseLapsed(len(halted))), *halted]
 
     def view_seen(self, event: ViewSeen, moment: Moment) -> list[Action]:
@@ -150,7 +148,6 @@ class Beating:
         if mind.store_here:
             return []
         mind.store_here = True
-        self._firing.forget()
         told = [Tell(StoreFound(moment.mono - self._away_since))] if self._away_since is not None else []
         self._away_since = None
         return [*told, ReadSpecs(), *self._firing.look_back(moment), *self._adoption.look()]
@@ -165,13 +162,13 @@ class Beating:
         if skewed == mind.skewed:
             return []
         mind.skewed = skewed
-        told: list[Action] = [Tell(ClockSkewed(by_s, within_limit=not skewed))]
+        told: list[Action] = [Tell(ClockSkewed(by_s, within_limit=not skewed)), SaySkewed(skewed)]
         if not skewed:
-            self._firing.forget()
             return [*told, *self._firing.look_back(moment), *self._adoption.look()]
         node = mind.settings.node_id
         body = {"node_id": node, "skew_s": round(by_s, 3), "limit_s": mind.settings.skew_limit_s}
-        return [*told, Alert(f"clock-skew:{node}:{mind.incarnation}", "clock_skew", body)]
+        self._skews += 1
+        return [*told, Alert(f"clock-skew:{mind.incarnation}:{self._skews}", "clock_skew", body)]
 
     def _take_over(self, event: Beaten, moment: Moment) -> list[Action]:
         others = [one for one in event.answer.leases if one.incarnation != event.incarnation]
@@ -194,7 +191,9 @@ class Beating:
         unknown = {key: no for key, no in stored.items() if not self._holds(key, no)}
         landed = {key: no for key, no in unknown.items() if self._unknown.get(key) == no}
         self._unknown = unknown
-        wanted = tuple(key for key, no in landed.items() if mind.creates and not mind.holdings.is_over(key, no))
+        wanted = tuple(
+            key for key, no in landed.items() if mind.creates and not mind.holdings.is_over(key, no)
+        )
         if wanted:
             actions.append(Claim(mind.incarnation, wanted))
         for key in wanted:
@@ -210,7 +209,7 @@ class Beating:
         for key, claim_no in strange.items():
             if self._strange.get(key) == claim_no:
                 mind.holdings.drop(key, claim_no)
-                actions.append(Halt(key, claim_no))
+                actions.append(Halt(key, claim_no, 0.0))
         self._strange = strange
         return actions + self._lifecycle.leave_when_empty()
 
@@ -224,5 +223,11 @@ class Beating:
             holding = self._mind.holdings.get(one.key)
             if one.stop_requested and holding is not None and not holding.halted:
                 holding.halted = True
-                actions.append(Halt(one.key, one.claim_no))
+                actions.append(Halt(one.key, one.claim_no, self._mind.settings.halt_after_s))
         return actions
+
+
+def _helps(view: View | None, mirrored: View) -> bool:
+    """A mirrored view counts where none is known, or an older one of the same lineage: of two lineages the coordinator
+    alone knows the newer."""
+    return view is None or (view.lineage == mirrored.lineage and view.epoch < mirrored.epoch)

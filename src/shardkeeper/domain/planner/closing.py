@@ -74,12 +74,10 @@ class Closing:
         return Outcome(outcome.key, outcome.claim_no, AttemptStatus.PENDING)
 
     def _with_retry(self, holding: Holding, outcome: Outcome) -> Outcome:
-        run = holding.claimed.run
-        job = self._mind.catalog.job_version(run.job_version)
-        if job is None:
+        if holding.job is None:
             return outcome
         tries = holding.claimed.tries + 1
-        wait = retry_after(job.spec, outcome.status, tries, self._mind.draw())
+        wait = retry_after(holding.job.spec, outcome.status, tries, self._mind.draw())
         return outcome if wait is None else replace(outcome, retry_after_s=wait.total_seconds())
 
     def _record_refusal(self, holding: Holding, outcome: Outcome, answer: OutcomeAnswer) -> list[Action]:

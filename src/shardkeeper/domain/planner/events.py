@@ -50,14 +50,16 @@ class Beaten:
 
 @dataclass(frozen=True, slots=True)
 class StoreAway:
-    """A call to PostgreSQL was not answered; whether it took effect is unknown."""
+    """Creations and claims are not answered: PostgreSQL cannot be reached."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class BeatUnanswered:
-    pass
+    """PostgreSQL did not answer a beat."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class ClockStepped:
 
 @dataclass(frozen=True, slots=True)
 class RunsAnswered:
+    incarnation: str
     requests: tuple[CreateRun, ...]
     answers: tuple[CreateAnswer, ...]
 
@@ -112,6 +115,7 @@ class RunsAnswered:
 class RunsUnanswered:
     """Nobody knows whether these were created or claimed: looked at again once the store is back."""
 
+    incarnation: str
     requests: tuple[CreateRun, ...]
 
 
@@ -119,13 +123,18 @@ class RunsUnanswered:
 class ClaimsAnswered:
     """``asked`` by key; what is not among ``claimed`` was not to be had (or, unanswered, is not known)."""
 
+    incarnation: str
     asked: tuple[AttemptKey, ...]
     claimed: tuple[Claimed, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRead:
+    """``full``: there may be more than these."""
+
+    incarnation: str
     rows: tuple[Pending, ...]
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,7 @@ class AttemptOver:
 
 @dataclass(frozen=True, slots=True)
 class OutcomesAnswered:
+    incarnation: str
     outcomes: tuple[Outcome, ...]
     answers: tuple[OutcomeAnswer, ...]
 
@@ -183,6 +193,7 @@ class DrainAsked:
 class DrainAnswered:
     """The lease row says draining now: others take the node's share from their next reading on."""
 
+    incarnation: str
     draining: bool
 
 
@@ -190,6 +201,7 @@ class DrainAnswered:
 class Left:
     """The lease has been given up, or (``gone`` False) the store still has attempts RUNNING under it."""
 
+    incarnation: str
     gone: bool
 
 
@@ -235,12 +247,19 @@ class LookOn:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    pass
+    """``drain``: which of this node's drains, so that an older one's end is told from a newer one's."""
+
+    drain: int
 
 
 @dataclass(frozen=True, slots=True)
 class GraceOver:
-    pass
+    """What still runs is halted now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """What was halted has had its time to be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,5 +300,6 @@ Event = (
     | LookOn
     | HandedOver
     | GraceOver
+    | LastWord
     | TasksRenewed
 )

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from shardkeeper.domain.attempts import CreateAnswer, CreateRun, Creation
 from shardkeeper.domain.facts import FireLeft, RunCreated
@@ -53,7 +54,7 @@ class Firing:
         self._asked: dict[FireKey, frozenset[int]] = {}
         self._asked_in_order: deque[FireKey] = deque()
         self._reloads: dict[FireKey, int] = {}
-        self._looking: Iterator[tuple[str, tuple[datetime, ...]]] | None = None
+        self._looking: Iterator[tuple[str, datetime]] | None = None
 
     def specs_read(self, event: SpecsRead, moment: Moment) -> list[Action]:
         """Take up new versions: timers, and each of their fires inside the window."""
@@ -67,7 +68,7 @@ class Firing:
         if not event.whole:
             for name in event.jobs:
                 actions += self._look_at(name, moment)
-            return actions
+            return actions + self.look_back(moment) if event.impls else actions
         for name in mind.catalog.forget_others(event.jobs, event.impls):
             actions += mind.timetable.place(name, None, moment.now)
         return actions + self.look_back(moment)
@@ -83,8 +84,17 @@ class Firing:
     def look_back(self, moment: Moment) -> list[Action]:
         """Begin to look at every fire inside the window; an older look-back that is still under way is
         replaced."""
-        self._looking = self._mind.timetable.jobs_firing(moment.now - self._window, moment.now)
+        since = moment.now - self._window
+        self._looking = chain(
+            self._mind.timetable.firing(since, moment.now), self._superseded(since, moment.now)
+        )
         return self.look_on(LookOn(), moment)
+
+    def _superseded(self, since: datetime, now: datetime) -> Iterator[tuple[str, datetime]]:
+        """The fires of versions that ended inside the window."""
+        for name, version in self._mind.catalog.ended_after(since):
+            for fire_time in self._fires_of(version, since, now):
+                yield name, fire_time
 
     def look_on(self, event: LookOn, moment: Moment) -> list[Action]:
         """One more piece of the look-back."""
@@ -96,8 +106,7 @@ class Firing:
             if found is None:
                 self._looking = None
                 return actions
-            for fire_time in found[1]:
-                actions += self._fire(found[0], fire_time, moment)
+            actions += self._fire(*found, moment)
         return [*actions, Wake(moment.mono, event)]
 
     def create_due(self, event: CreateDue, moment: Moment) -> list[Action]:
@@ -138,13 +147,20 @@ class Firing:
         history = self._mind.catalog.job(name)
         actions: list[Action] = []
         for version in history.versions if history else ():
-            fires = fires_of(version.spec)
-            since = max(moment.now - self._window, version.in_force_from - MICROSECOND)
-            until = moment.now if version.in_force_until is None else version.in_force_until - MICROSECOND
-            most = self._mind.settings.look_back_piece
-            for fire_time in fires.between(since, min(until, moment.now), most) if fires else ():
+            for fire_time in self._fires_of(version, moment.now - self._window, moment.now):
                 actions += self._fire(name, fire_time, moment)
         return actions
+
+    def _fires_of(self, version: JobVersion, since: datetime, now: datetime) -> list[datetime]:
+        """The version's own fires after ``since`` and up to ``now``, inside its interval."""
+        fires = fires_of(version.spec)
+        after = max(since, version.in_force_from - MICROSECOND)
+        until = now if version.in_force_until is None else min(now, version.in_force_until - MICROSECOND)
+        return (
+            fires.between(after, until, self._mind.settings.look_back_piece)
+            if fires and after < until
+            else []
+        )
 
     def _fire(self, name: str, fire_time: datetime, moment: Moment) -> list[Action]:
         mind = self._mind

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from shardkeeper.domain.attempts import Claimed
 from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.domain.specs import JobVersion
 
 UNKNOWN_DURATION_S = 0.1
 """What an attempt is taken to last before any has ended."""
@@ -24,7 +25,8 @@ class Holding:
     """One attempt from its claim until the store has answered for its outcome."""
 
     claimed: Claimed
-    since_mono: float
+    job: JobVersion | None = None
+    """The version its run pins, once it was launched: kept here, whatever the catalog forgets."""
     launched: bool = False
     halted: bool = False
     give_back: bool = False
@@ -45,7 +47,8 @@ class Holdings:
     left to others.
     """
 
-    def __init__(self, ahead_s: float, most_ahead: int) -> None:
+    def __init__(self, ahead_s: float, most_ahead: int, most_waiting: int) -> None:
+        self._most_waiting = most_waiting
         self._ahead_s = ahead_s
         self._most_ahead = most_ahead
         self._usual_s = UNKNOWN_DURATION_S
@@ -125,6 +128,8 @@ class Holdings:
         """Own attempts for which there was no room: claimed as soon as there is."""
         for key in keys:
             self._waiting[key] = None
+        while len(self._waiting) > self._most_waiting:
+            self._waiting.popitem(last=False)  # a look finds it again
 
     def next_waiting(self) -> tuple[AttemptKey, ...]:
         """Take as many of the waiting as there is room for, oldest first, marked as asked for."""
@@ -134,6 +139,11 @@ class Holdings:
             taken += self.ask((key,))
         return tuple(taken)
 
+    @property
+    def waiting(self) -> int:
+        """How many own attempts are known to wait for room."""
+        return len(self._waiting)
+
     def forget_waiting(self) -> None:
         """The store was away, or this node takes no more: what waits is found again by looking."""
         self._waiting.clear()
@@ -142,7 +152,7 @@ class Holdings:
         """The holding of this attempt."""
         return self._held.get(key)
 
-    def take(self, claimed: Claimed, mono: float) -> Holding | None:
+    def take(self, claimed: Claimed) -> Holding | None:
         """Hold it; None when this very claim is held already, or was: the store also answers with what is RUNNING
         here, and such an answer may come after the end was recorded. A newer claim of the same attempt replaces the
         older."""
@@ -153,7 +163,7 @@ class Holdings:
             return None
         if held is None or held.outcome is not None:
             self._live += 1
-        holding = self._held[claimed.key] = Holding(claimed, mono)
+        holding = self._held[claimed.key] = Holding(claimed)
         self._waiting.pop(claimed.key, None)
         return holding
 

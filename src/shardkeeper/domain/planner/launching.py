@@ -29,11 +29,13 @@ class Launching:
         actions: list[Action] = []
         unread: list[Claimed] = []
         for one in claimed:
-            holding = self._mind.holdings.take(one, moment.mono)
+            holding = self._mind.holdings.take(one)
             if holding is None:
                 continue
             actions.append(Tell(AttemptClaimed(one.run.job_name, one.key)))
-            if one.stop_requested:
+            if self._mind.gives_back:
+                actions.append(self._end(holding, AttemptStatus.PENDING, None))
+            elif one.stop_requested:
                 actions.append(self._end(holding, AttemptStatus.STOPPED, "stopped before it began"))
             elif not self._launch(holding, actions):
                 unread.append(one)
@@ -43,6 +45,8 @@ class Launching:
         """Start what had waited for these versions; give back what cannot be read here (a newer node's
         spec)."""
         self._mind.catalog.pin(event.jobs, event.impls)
+        again_at = moment.mono + UNREADABLE_DELAY_S
+        self._mind.unreadable.update(dict.fromkeys(event.missing, again_at))
         actions: list[Action] = []
         for key, one in list(self._parked.items()):
             holding = self._mind.holdings.get(key)
@@ -67,7 +71,7 @@ class Launching:
         if job is None or impl is None:
             return False
         sources = catalog.sources_of(impl, run.sharding_total_count, holding.claimed.key.item)
-        holding.launched = True
+        holding.job, holding.launched = job, True
         actions.append(Launch(holding.claimed, job, impl, sources))
         return True
 

@@ -25,6 +25,7 @@ from shardkeeper.domain.planner.events import (
     HandedOver,
     JoinAnswered,
     JoinDue,
+    LastWord,
     Left,
     Moment,
     Started,
@@ -52,7 +53,7 @@ class Lifecycle:
         """Watches the predecessor, while this incarnation is kept from joining by it."""
         self._leaving = False
         self._ordered = False
-        self._graces = 0
+        self._drain = 0
         self._given_back = 0
 
     @property
@@ -79,7 +80,9 @@ class Lifecycle:
         again = Wake(moment.mono + mind.settings.beat_period_s, JoinDue())
         predecessor = event.answer.predecessor
         if predecessor is None:
-            return [again]
+            # this incarnation joined unheard and was taken over, or its predecessor has just died: begin anew
+            mind.incarnation = mind.new_incarnation()
+            return [Join(mind.incarnation)]
         lapsed = self._before.read([predecessor], event.sent_mono, moment.mono)
         take = [TakeOver(mind.incarnation, one.incarnation, one.beat) for one in lapsed]
         return [Tell(JoinRefused(predecessor.incarnation)), *take, again]
@@ -122,9 +125,13 @@ class Lifecycle:
         if event.leave:
             actions.append(Wake(moment.mono + event.grace_s, GraceOver()))
         if mind.standing is Standing.ACTIVE:
-            mind.standing = Standing.HANDING_OVER
-            return [*actions, SayDraining(mind.incarnation, True)]
+            return [*actions, *self._hand_over()]
         return actions + self.leave_when_empty()
+
+    def _hand_over(self) -> list[Action]:
+        self._drain += 1
+        self._mind.standing = Standing.HANDING_OVER
+        return [SayDraining(self._mind.incarnation, True)]
 
     def obey_order(self, drain_ordered: bool, moment: Moment) -> list[Action]:
         """The operators' order for this node, as each beat reads it."""
@@ -141,7 +148,9 @@ class Lifecycle:
         """The lease row says it; others read it within two of their readings."""
         mind = self._mind
         if event.draining and mind.standing is Standing.HANDING_OVER:
-            return [Wake(moment.mono + mind.settings.handover_s, HandedOver())]
+            return [Wake(moment.mono + mind.settings.handover_s, HandedOver(self._drain))]
+        if not event.draining and self._leaving:
+            return self._hand_over()  # the order to go came while the one to stay was under way
         if not event.draining and mind.standing in (Standing.HANDING_OVER, Standing.DRAINED):
             mind.standing = Standing.ACTIVE
             return [Beat(mind.incarnation), *self._firing.look_back(moment), *self._adoption.look()]
@@ -150,7 +159,7 @@ class Lifecycle:
     def handed_over(self, event: HandedOver, moment: Moment) -> list[Action]:
         """The others have the future fires: create and claim nothing any more."""
         mind = self._mind
-        if mind.standing is not Standing.HANDING_OVER:
+        if mind.standing is not Standing.HANDING_OVER or event.drain != self._drain:
             return []
         mind.standing = Standing.DRAINED
         mind.holdings.forget_waiting()
@@ -159,18 +168,21 @@ class Lifecycle:
     def grace_over(self, event: GraceOver, moment: Moment) -> list[Action]:
         """What still runs is halted and goes back to PENDING; what cannot even be recorded is left to the
         takeover."""
-        mind = self._mind
-        self._graces += 1
-        if self._graces > 1:
-            return self._gone()
-        mind.standing = Standing.DRAINED
-        actions: list[Action] = [Wake(moment.mono + LAST_WORD_S, event)]
+        mind, settings = self._mind, self._mind.settings
+        if mind.gives_back or not self._leaving:
+            return []
+        mind.standing, mind.gives_back = Standing.DRAINED, True
+        actions: list[Action] = [Wake(moment.mono + settings.last_word_s, LastWord())]
         for holding in mind.holdings:
             if holding.outcome is None:
                 holding.give_back = holding.halted = True
                 self._given_back += 1
-                actions.append(Halt(holding.claimed.key, holding.claim_no))
+                actions.append(Halt(holding.claimed.key, holding.claim_no, settings.drain_halt_s))
         return actions + self.leave_when_empty()
+
+    def last_word(self, event: LastWord, moment: Moment) -> list[Action]:
+        """What could not be recorded by now is left to the takeover."""
+        return self._gone()
 
     def leave_when_empty(self) -> list[Action]:
         """Give the lease up once nothing is held."""

@@ -42,7 +42,11 @@ class Mind:
         self.catalog = Catalog()
         self.timetable = Timetable()
         self.membership = Membership(settings.node_id)
-        self.holdings = Holdings(settings.ahead_s, settings.most_ahead)
+        self.holdings = Holdings(settings.ahead_s, settings.most_ahead, settings.most_waiting)
+        self.gives_back = False
+        """The grace period is over: what is claimed now goes back unbegun."""
+        self.unreadable: dict[int, float] = {}
+        """Versions that cannot be read here, and until when (monotonic) they are not asked for again."""
         self.declined: dict[tuple[int, int], str] = {}
         """What cannot run here, and why: version of the job, version of its ImplSpec. By versions, since an old
         attempt that is found wanting says nothing of what was mended meanwhile."""

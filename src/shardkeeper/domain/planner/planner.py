@@ -36,6 +36,7 @@ from shardkeeper.domain.planner.events import (
     Hinted,
     JoinAnswered,
     JoinDue,
+    LastWord,
     LeaseEnds,
     Left,
     LookOn,
@@ -84,7 +85,14 @@ class Planner:
         self._handlers = self._table()
 
     def handle(self, event: Event, moment: Moment) -> list[Action]:
-        """What is to be done about one event. An event that comes after the node's end is ignored."""
+        """What is to be done about one event.
+
+        What comes after the node's end is ignored, and so is what was answered to an earlier incarnation: nothing of it
+        counts any more.
+        """
+        told = getattr(event, "incarnation", self.mind.incarnation)
+        if self.mind.standing is Standing.GONE or told != self.mind.incarnation:
+            return []
         return self._handlers[type(event)](event, moment)
 
     def _table(self) -> dict[type, Handler]:
@@ -95,7 +103,7 @@ class Planner:
             BeatDue: self._beating.due,
             Beaten: self._beating.beaten,
             BeatUnanswered: self._beating.unanswered,
-            StoreAway: self._beating.store_away,
+            StoreAway: self._beating.unanswered,
             LeaseEnds: self._beating.lease_ends,
             TakeoverAnswered: self._lifecycle.takeover_answered,
             ViewSeen: self._beating.view_seen,
@@ -110,9 +118,9 @@ class Planner:
             RunsUnanswered: self._firing.unanswered,
             PendingDue: self._adoption.due,
             PendingRead: self._adoption.read,
-            ClaimsAnswered: self._adoption.answered,
+            ClaimsAnswered: self._claims_answered,
             AttemptBegan: self._closing.began,
-            AttemptOver: self._closing.over,
+            AttemptOver: self._over,
             OutcomesAnswered: self._outcomes_answered,
             CapacityChanged: self._capacity_changed,
             Hinted: self._hinted,
@@ -120,6 +128,7 @@ class Planner:
             DrainAnswered: self._lifecycle.drain_answered,
             HandedOver: self._lifecycle.handed_over,
             GraceOver: self._lifecycle.grace_over,
+            LastWord: self._lifecycle.last_word,
             TasksRenewed: self._tasks_renewed,
             Left: self._lifecycle.left,
         }
@@ -137,7 +146,14 @@ class Planner:
         return actions
 
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
-        return [*self._launching.pinned_read(event, moment), *self._adoption.look()]
+        found = self._adoption.look() if event.jobs else []
+        return [*self._launching.pinned_read(event, moment), *found]
+
+    def _claims_answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
+        return [*self._adoption.answered(event, moment), *self._adoption.refill()]
+
+    def _over(self, event: AttemptOver, moment: Moment) -> list[Action]:
+        return [*self._closing.over(event, moment), *self._adoption.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         return [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]

@@ -29,10 +29,18 @@ class PlannerSettings:
     ahead_s: float = 0.1
     """Attempts are claimed ahead of free workers for so many seconds of work: hides the round trip to the store."""
     most_ahead: int = 256
+    most_waiting: int = 20_000
+    """Own attempts without room that are remembered; the oldest beyond them are found again by looking."""
     skew_limit_s: float = 2.0
     """Difference from the store's clock beyond which the node takes no work and says so."""
+    halt_after_s: float = 5.0
+    """How long a task that is asked to stop has before it is killed with its children."""
+    drain_halt_s: float = 2.0
+    """The same at the end of the grace period of a drain, when the node is waiting to go."""
+    last_word_s: float = 7.0
+    """From then on, how long what was halted has to be recorded before the node goes anyway; longer than the halt."""
     look_back_piece: int = 2_000
-    """Jobs looked at in one piece of a look-back."""
+    """Fires looked at in one piece of a look-back."""
 
     @property
     def beat_period_s(self) -> float:

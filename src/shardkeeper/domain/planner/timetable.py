@@ -69,14 +69,13 @@ class Timetable:
             actions += self._arm(entry)
         return actions
 
-    def jobs_firing(self, since: datetime, now: datetime) -> Iterator[tuple[str, tuple[datetime, ...]]]:
-        """Each job whose last version's schedule has instants after ``since`` and up to ``now``, with
-        them."""
+    def firing(self, since: datetime, now: datetime) -> Iterator[tuple[str, datetime]]:
+        """Each job with each instant of its last version's schedule after ``since`` and up to ``now``."""
         for entry in tuple(self._by_key.values()):
             fires = tuple(entry.schedule.between(since, now, FIRES_AT_ONCE))
-            if fires:
-                for name in tuple(entry.jobs):
-                    yield name, fires
+            for name in tuple(entry.jobs) if fires else ():
+                for fire_time in fires:
+                    yield name, fire_time
 
     def _put_in(self, name: str, schedule: Schedule, now: datetime) -> list[Action]:
         entry = self._by_schedule.get(schedule)
