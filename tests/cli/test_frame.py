@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from psycopg import conninfo
 
 from shardkeeper.cli import main
 from shardkeeper.cli.root import COMMANDS
+from shardkeeper.node.daemon import Defect
 from tests.cli.conftest import Desk
 from tests.servers import PostgresDatabase, ZooKeeperNamespace
 
@@ -49,6 +52,16 @@ def test_wrong_settings_are_all_told_with_exit_code_78(command: str) -> None:
     done = run({"SHARDKEEPER_WORKRS": "3", "SHARDKEEPER_LEASE": "x"}, command)
     assert (done.exit_code, done.stdout) == (78, "")
     assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["SHARDKEEPER_WORKRS", "lease"]
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:geheim@[::1/x", "http://u:geheim@x/y", "nonsense"])
+@pytest.mark.parametrize("command", [["jobs"], ["agent"], ["db", "upgrade"], ["config"]])
+def test_what_is_no_connection_string_is_a_wrong_setting_that_shows_no_password(
+    command: list[str], url: str
+) -> None:
+    done = run({"SHARDKEEPER_DATABASE_URL": url}, *command)
+    assert (done.exit_code, done.stdout, "geheim" in done.stderr) == (78, "", False)
+    assert done.stderr.startswith("shardkeeper: database_url: is no connection string")
 
 
 @pytest.mark.parametrize("command", ["jobs", "agent", "runs", "nodes"])
@@ -113,6 +126,28 @@ def test_on_real_servers_the_schema_comes_first_and_specs_go_round(
     ]
 
 
+def test_on_real_servers_every_command_names_the_mend_of_a_schema_that_is_missing(
+    env: dict[str, str],
+) -> None:
+    for command in ("jobs", "shards", "nodes", "runs", "agent"):
+        done = run(env, command)
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+        assert "run `shardkeeper db upgrade`" in done.stderr
+
+
+def test_on_real_servers_a_user_without_rights_is_refused_in_one_line(
+    env: dict[str, str], postgres: PostgresDatabase
+) -> None:
+    run(env, "db", "upgrade")
+    stranger = f"stranger_{postgres.name}"
+    with postgres.connect() as connection:
+        connection.execute(f"CREATE ROLE {stranger} LOGIN PASSWORD 'x'".encode())
+    url = conninfo.make_conninfo(postgres.url, user=stranger, password="x")
+    for command in (["jobs"], ["db", "current"], ["agent"]):
+        done = run(env | {"SHARDKEEPER_DATABASE_URL": url}, *command)
+        assert (done.exit_code, "permission denied" in done.stderr, done.stderr.count("\n")) == (1, True, 1)
+
+
 def test_on_real_servers_orders_are_carried_out_or_refused_in_one_line(env: dict[str, str]) -> None:
     run(env, "db", "upgrade")
     for order in (
@@ -146,3 +181,26 @@ def test_with_zookeeper_away_nodes_answer_within_seconds_and_say_so(env: dict[st
         [],
         True,
     )
+
+
+class Broken:
+    """A daemon of which a part breaks."""
+
+    def run(self) -> None:
+        raise Defect("lane specs: 'x'") from KeyError("x")
+
+
+def test_an_agent_of_which_a_part_broke_ends_with_exit_code_1_and_logs_where(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(env, "db", "upgrade")
+    monkeypatch.setattr("shardkeeper.cli.agent.make_daemon", lambda settings: Broken())
+    monkeypatch.setattr("shardkeeper.cli.agent.configure_log", lambda settings: None)
+    handled: list[int] = []
+    monkeypatch.setattr("shardkeeper.cli.agent.signal.signal", lambda number, handler: handled.append(number))
+    done = run(env, "agent")
+    assert (done.exit_code, done.stderr) == (1, "shardkeeper: lane specs: 'x'\n")
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is KeyError
+    assert handled == [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from shardkeeper.domain.errors import SchemaOlder, StoreUnavailable
+from shardkeeper.domain.errors import Refused, SchemaOlder, StoreUnavailable, Unreachable
+from shardkeeper.ports.coordinator import Snapshot
 from tests.cli.conftest import Desk, refusing
 from tests.contract.story import A, B
 
@@ -27,6 +28,11 @@ def test_a_schema_that_does_not_fit_fails_and_names_the_command(desk: Desk) -> N
     desk.change(schema=refusing(SchemaOlder()))
     assert states(desk, 1)["schema"] == "failed"
     assert "shardkeeper db upgrade" in desk.run("doctor").stdout
+
+
+def test_a_user_without_rights_is_told_as_such(desk: Desk) -> None:
+    desk.change(schema=refusing(Refused("PostgreSQL: permission denied for schema shardkeeper")))
+    assert states(desk, 1)["schema"] == "failed"
 
 
 def test_postgresql_that_is_away_is_exit_code_69(desk: Desk) -> None:
@@ -51,6 +57,19 @@ def test_a_clock_that_is_off_is_told(desk: Desk, off_s: float, state: str, code:
     world = desk.story.world
     desk.change(now=lambda: world.now() + timedelta(seconds=off_s))
     assert states(desk, code)["clock"] == state
+
+
+def test_a_zookeeper_that_takes_its_time_to_be_away_does_not_look_like_a_clock_that_is_off(
+    desk: Desk,
+) -> None:
+    world = desk.story.world
+
+    def slow() -> Snapshot:
+        world.pass_time(3)
+        raise Unreachable("ZooKeeper did not answer within 3 s")
+
+    desk.observe = slow
+    assert states(desk, 69)["clock"] == "ok"
 
 
 def test_a_lease_that_stands_still_is_told(desk: Desk) -> None:

@@ -47,7 +47,9 @@ LISTEN_PATIENCE_S = 6.0
 
 def read_settings(**overrides: Any) -> Settings:
     """The settings of this process's environment. Raises SettingsInvalid with all problems."""
-    return sources.load(**overrides)
+    settings = sources.load(**overrides)
+    connection_options(settings, "").conninfo()  # what is no connection string is a wrong setting, too
+    return settings
 
 
 def shown_settings(settings: Settings) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
-from shardkeeper.domain.errors import StoreUnavailable
+from shardkeeper.domain.errors import SettingsInvalid, StoreUnavailable
 from shardkeeper.postgres.errors import RETRIED, TIMED_OUT, StoreTimeout, is_refusal
+from shardkeeper.postgres.misfits import misfit
 
 T = TypeVar("T")
 Raw: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -23,6 +24,7 @@ Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 __all__ = ["Connection", "ConnectionOptions", "Parameters", "Raw", "StoreTimeout"]
 
+_URL_MEND: Final = "write postgresql://user:password@host:5432/database, special signs of the password as %40"
 _RETRIES: Final = 8
 _RETRY_PAUSE_S: Final = 0.01
 
@@ -45,7 +47,11 @@ class ConnectionOptions:
 
     def conninfo(self) -> str:
         """libpq's connection string; what the URL itself says wins."""
-        given = conninfo.conninfo_to_dict(self.url)
+        try:
+            given = conninfo.conninfo_to_dict(self.url)
+        except psycopg.ProgrammingError:
+            # libpq's own message shows the URL, password and all
+            raise SettingsInvalid([f"database_url: is no connection string: {_URL_MEND}"]) from None
         settings = {
             "lock_timeout": f"{self.lock_timeout_s * 1000:.0f}",
             "statement_timeout": f"{self.statement_timeout_s * 1000:.0f}",
@@ -87,8 +93,9 @@ class Connection:
         """Give ``work`` the thread's connection and return its answer. ``work`` is repeated when PostgreSQL rolled it
         back for a deadlock or a serialization failure, so it must be one transaction, or idempotent.
 
-        Raises StoreUnavailable (whether a write happened is unknown) and StoreTimeout (it did not); what
-        psycopg says of the values given goes through. Nothing stays open after an error.
+        Raises StoreUnavailable (whether a write happened is unknown) and StoreTimeout (it did not), SchemaMismatch and
+        Refused where the database or the user is not the right one; what psycopg says of the values given goes through.
+        Nothing stays open after an error.
         """
         for tries_left in range(_RETRIES, -1, -1):
             try:
@@ -106,6 +113,12 @@ class Connection:
                 if is_refusal(error):
                     raise
                 raise StoreUnavailable(_told(error)) from error
+            except psycopg.ProgrammingError as error:
+                self._recover()
+                unfit = misfit(error)
+                if unfit is None:
+                    raise
+                raise unfit from error
             except BaseException:
                 self._recover()
                 raise

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection as BoundConnection
 from sqlalchemy.exc import DBAPIError
 
 from shardkeeper.domain.errors import Refused, SchemaMissing, SchemaNewer, SchemaOlder, StoreUnavailable
+from shardkeeper.postgres.misfits import misfit
 
 T = TypeVar("T")
 
@@ -103,6 +104,11 @@ class Migrations:
                 return ask(connection)
         except psycopg.OperationalError as error:
             raise StoreUnavailable(f"PostgreSQL: {_line(error)}") from error
+        except psycopg.ProgrammingError as error:
+            unfit = misfit(error)
+            if unfit is None:
+                raise
+            raise unfit from error
 
 
 def _config() -> Config:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from shardkeeper.domain.durations import format_duration
-from shardkeeper.domain.errors import SchemaMismatch, Unreachable
+from shardkeeper.domain.errors import Refused, SchemaMismatch, Unreachable
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.node.operations.cluster import Cluster, ClusterReader
 from shardkeeper.ports.operator import OperatorStore, Row
@@ -82,18 +82,15 @@ class HealthOperations:
         around = self._surroundings
         try:
             revision = around.schema()
-        except SchemaMismatch as error:
-            return [_failed("schema", str(error), "see above"), *self._local()]
+            before = around.now()
+            health = self._store.health()
+            clock = _clock(before, around.now(), health["now"])
+            cluster = self._cluster.read()
         except Unreachable as error:
             mend = "is it running, and is database_url right?"
             return [_failed("postgresql", str(error), mend, unreachable=True), *self._local()]
-        before = around.now()
-        try:
-            health = self._store.health()
-            cluster = self._cluster.read()
-        except Unreachable as error:
-            return [_failed("postgresql", str(error), "ask again", unreachable=True), *self._local()]
-        clock = self._clock(before, health["now"])
+        except (SchemaMismatch, Refused) as error:
+            return [_failed("schema", str(error), "as it says"), *self._local()]
         return [
             Check("postgresql", CheckState.OK, f"PostgreSQL {health['server_version']}"),
             Check("schema", CheckState.OK, f"revision {revision}"),
@@ -108,16 +105,6 @@ class HealthOperations:
             *_outbox(health),
             *self._local(),
         ]
-
-    def _clock(self, before: datetime, theirs: datetime) -> Check:
-        """Our clock half way through the question against theirs."""
-        after = self._surroundings.now()
-        skew_s = (before + (after - before) / 2 - theirs).total_seconds()
-        detail = f"{skew_s:+.3f} s from PostgreSQL's"
-        if abs(skew_s) <= SKEW_WARNING_S:
-            return Check("clock", CheckState.OK, detail)
-        state = CheckState.WARNING if abs(skew_s) <= SKEW_LIMIT_S else CheckState.FAILED
-        return Check("clock", state, detail, "nodes more than 2 s off take no work: set the clock (NTP)")
 
     def _listening(self) -> Check:
         problem = self._surroundings.listen()
@@ -141,7 +128,11 @@ class HealthOperations:
         if view is None:
             yield Check("view", CheckState.WARNING, "none is published", "start a node: `shardkeeper agent`")
         else:
-            yield Check("view", CheckState.OK, f"epoch {view.epoch}, {len(view.members)} members")
+            yield Check(
+                "view",
+                CheckState.OK,
+                f"epoch {view.epoch}, members: {', '.join(m.node_id for m in view.members)}",
+            )
 
     def _session(self, given_s: float | None) -> Check:
         asked_s = self._surroundings.session_timeout_s
@@ -202,6 +193,16 @@ class HealthOperations:
             yield Check("slack", CheckState.WARNING, "not set: alerts stay in the table alert", mend)
         else:
             yield Check("slack", CheckState.OK, around.slack)
+
+
+def _clock(before: datetime, after: datetime, theirs: datetime) -> Check:
+    """Our clock half way through the question against theirs."""
+    skew_s = (before + (after - before) / 2 - theirs).total_seconds()
+    detail = f"{skew_s:+.3f} s from PostgreSQL's"
+    if abs(skew_s) <= SKEW_WARNING_S:
+        return Check("clock", CheckState.OK, detail)
+    state = CheckState.WARNING if abs(skew_s) <= SKEW_LIMIT_S else CheckState.FAILED
+    return Check("clock", state, detail, "nodes more than 2 s off take no work: set the clock (NTP)")
 
 
 def _failed(name: str, detail: str, mend: str, unreachable: bool = False) -> Check:
