@@ -123,7 +123,9 @@ class People:
 
     def _note(self, name: str, valid: bool) -> None:
         row = self._rows.get(name)
-        self.diary.edits.append(Edit(name, self._world.clock.now(), None if row is None else dict(row), valid))
+        self.diary.edits.append(
+            Edit(name, self._world.clock.now(), None if row is None else dict(row), valid)
+        )
 
     def _end_holds(self, name: str) -> None:
         now = self._world.clock.now()

@@ -37,7 +37,9 @@ def told(story: Story, events: int) -> Report:
     if story.broken:
         lines.append(f"seed {story.seed} breaks {len(story.broken)} times:")
         lines += [f"  {broken}" for broken in story.broken[:5]]
-        lines.append(f"again: python -m shardkeeper.simulation --seed {story.seed} --runs 1 --events {events}")
+        lines.append(
+            f"again: python -m shardkeeper.simulation --seed {story.seed} --runs 1 --events {events}"
+        )
         lines += story.world.trace.text(story.broken[0].about, LINES)
     return Report(story.seed, story.events, story.virtual_s, "\n".join(lines))
 
@@ -47,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m shardkeeper.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--runs", type=int, default=300, help="how many seeds, one after the other")
-    parser.add_argument("--events", type=int, default=EVENTS, help="events of each storm, before it is healed")
+    parser.add_argument(
+        "--events", type=int, default=EVENTS, help="events of each storm, before it is healed"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(arguments)
     began, done, bad, events, virtual_s = time.monotonic(), 0, 0, 0, 0.0

@@ -15,6 +15,7 @@ from shardkeeper.simulation.crowd import Crowd
 from shardkeeper.simulation.machine_plan import MachinePlan
 from shardkeeper.simulation.nemesis import Nemesis
 from shardkeeper.simulation.surroundings import Defect
+from shardkeeper.simulation.tasks import Weather
 from shardkeeper.simulation.world import World
 
 LONGEST_STORM_S = 400.0
@@ -36,9 +37,13 @@ class Story:
     world: World
 
 
-def live_through(seed: int, events: int = 2_000, rules: Rules | None = None) -> Story:
+def live_through(
+    seed: int, events: int = 2_000, rules: Rules | None = None, weather: Weather | None = None
+) -> Story:
     """The same seed, number of events and code: the same story to the last microsecond."""
     world = _draw_world(seed, rules)
+    if weather is not None:
+        world.tasks.weather = weather
     rng = world.rng
     crowd = Crowd(world, mean_pause_s=rng.choice((0.8, 2.0, 6.0)))
     nemesis = Nemesis(world, mean_pause_s=rng.choice((1.0, 3.0, 8.0)))

@@ -36,7 +36,7 @@ from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import NodeInfo
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import WorkerEvent
+from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkerEvent
 from shardkeeper.simulation.host import Host
 from shardkeeper.simulation.process import Process
 from shardkeeper.simulation.virtual_lane import VirtualLane
@@ -264,9 +264,13 @@ class SimNode:
             replay(store, self.host.journal)
             self._replayed = True
 
-    def _behave(self, order: Any) -> Any:
-        self.host.world.witnesses.begin(self.host.plan.node_id, self.process_no, order)
-        return self.host.world.tasks.behave(order)
+    def _behave(self, order: AttemptOrder) -> tuple[float, Ending]:
+        world = self.host.world
+        world.witnesses.begin(self.host.plan.node_id, self.process_no, order)
+        if world.rng.random() < world.tasks.weather.saves:
+            saved = AttemptCheckpointed(order.key, order.claim_no, {"by": self.name})
+            self.process.call_later(0.0, lambda: self._worker_says(saved))
+        return world.tasks.behave(order)
 
     def _worker_says(self, event: WorkerEvent) -> None:
         """Workers live on while the node is paused; what they say waits in the pipe."""

@@ -45,6 +45,8 @@ class Weather:
     retries_later: float = 0.02
     cancels: float = 0.01
     unstorable: float = 0.01
+    saves: float = 0.2
+    """A checkpoint, at its beginning."""
     longest_s: float = 3.0
 
 
@@ -120,5 +122,7 @@ def _ending(kind: str, order: AttemptOrder) -> Ending:
     if kind == "unstorable":
         return Ending(EndingStatus.COMPLETED, Phase.VALIDATE, result="half\x00done")
     if kind == "dies":
-        return Ending(EndingStatus.FAILED, Phase.CALCULATE, error_type="WorkerDied", error_message="exit code 9")
+        return Ending(
+            EndingStatus.FAILED, Phase.CALCULATE, error_type="WorkerDied", error_message="exit code 9"
+        )
     return Ending(EndingStatus.FAILED, Phase.CALCULATE, error_type="ValueError", error_message=f"task {kind}")

@@ -12,6 +12,7 @@ from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
 PROMISE = "attempts"
+GOES_ON = (What.CLAIMED, What.RETRIED, What.REISSUED, What.GIVEN_BACK)
 
 
 @dataclass(slots=True)
@@ -27,15 +28,23 @@ class _Item:
 def check(world: World) -> Iterator[Broken]:
     """Goes once through the history, then over the tables."""
     items: dict[tuple[int, int], _Item] = {}
+    stopping: set[int] = set()
     for entry in world.database.history.entries:
+        if entry.what is What.STOP_ORDERED and entry.run_id is not None:
+            stopping.add(entry.run_id)
         if entry.run_id is None or entry.item is None:
             continue
+        if entry.run_id in stopping and entry.what in GOES_ON:
+            yield Broken(PROMISE, f"{entry.what} after the order to stop: {_name(entry)}", _about(entry))
+        if entry.what is What.SUPERSEDED and _was_answered(world, entry):
+            yield Broken(PROMISE, f"a repeated outcome was called superseded: {_name(entry)}", _about(entry))
         item = items.setdefault((entry.run_id, entry.item), _Item())
         wrong = _step(item, entry)
         if wrong is not None:
-            yield Broken(PROMISE, f"{wrong}: {_name(entry)}", f"run_id={entry.run_id},")
+            yield Broken(PROMISE, f"{wrong}: {_name(entry)}", _about(entry))
     for run in world.database.runs.values():
         yield from _bounds(run)
+        yield from _rows(run)
 
 
 def _step(item: _Item, entry: Entry) -> str | None:
@@ -85,6 +94,36 @@ def _bounds(run: Run) -> Iterator[Broken]:
         if bad and gave_up and last.tries + 1 < run.terms.max_attempts:
             what = f"item {item} was given up after {last.tries + 1} of {run.terms.max_attempts} tries"
             yield Broken(PROMISE, what, f"run_id={run.run_id},")
+
+
+def _rows(run: Run) -> Iterator[Broken]:
+    """What must be true of each row by itself."""
+    for row in (row for rows in run.attempts.values() for row in rows):
+        name = f"run {run.run_id} of {run.job_name}, item {row.key.item}, attempt {row.key.attempt}"
+        about = f"run_id={run.run_id},"
+        if row.pinned_node is not None and row.node_id not in (None, row.pinned_node):
+            yield Broken(PROMISE, f"{name} is {row.pinned_node}'s and ran at {row.node_id}", about)
+        ran = row.status in (AttemptStatus.COMPLETED, AttemptStatus.TIMED_OUT)
+        if (
+            ran
+            and row.not_before is not None
+            and row.claimed_at is not None
+            and row.claimed_at < row.not_before
+        ):
+            yield Broken(PROMISE, f"{name} was claimed before {row.not_before}", about)
+        if row.status is AttemptStatus.COMPLETED and row.checkpoint is not None:
+            yield Broken(PROMISE, f"{name} is COMPLETED and keeps its checkpoint", about)
+
+
+def _was_answered(world: World, entry: Entry) -> bool:
+    """Whether this very claim's outcome stands in the row."""
+    rows = world.database.runs[entry.run_id or 0].attempts.get(entry.item or 0, [])
+    row = rows[(entry.attempt or 1) - 1]
+    return row.answered and (row.claim_no, row.incarnation) == (entry.claim_no, entry.incarnation)
+
+
+def _about(entry: Entry) -> str:
+    return f"run_id={entry.run_id},"
 
 
 def _name(entry: Entry) -> str:

@@ -72,6 +72,11 @@ def switched_off(diary: Diary, name: str, since: datetime, until: datetime) -> b
         and (edit.row is None or not edit.row.get("enabled", True))
         for edit in diary.edits
     )
-    return edited or any(
-        hold.job_name == name and since < hold.since <= until for hold in diary.holds
-    )
+    return edited or any(hold.job_name == name and since < hold.since <= until for hold in diary.holds)
+
+
+def is_idle(diary: Diary, name: str, at: datetime) -> bool:
+    """Whether the job is disabled, deleted or paused at an instant."""
+    edits = [edit for edit in diary.edits if edit.job_name == name and edit.valid and edit.at <= at]
+    off = not edits or edits[-1].row is None or not edits[-1].row.get("enabled", True)
+    return off or is_held(diary, name, at)

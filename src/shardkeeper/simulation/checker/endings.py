@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 
 from shardkeeper.domain.policies.closing import closing_status
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.memory.closing import DELETED
 from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import Run
 from shardkeeper.simulation.checker.verdict import Broken
@@ -30,10 +32,26 @@ def check(world: World) -> Iterator[Broken]:
     for what, names in left.items():
         if names:
             yield Broken(PROMISE, f"{what} are left: {names[:5]}", _about(names[0]))
+    yield from _deleted(world)
     closed = Counter(entry.run_id for entry in database.history.of(What.RUN_CLOSED))
     for run_id, times in closed.items():
         if times > 1:
             yield Broken(PROMISE, f"run {run_id} was closed {times} times", f"run_id={run_id},")
+
+
+def _deleted(world: World) -> Iterator[Broken]:
+    """With its job goes what was never claimed, and nothing else (rule 15)."""
+    first_claim: dict[int, datetime] = {}
+    for entry in world.database.history.of(What.CLAIMED):
+        first_claim.setdefault(entry.run_id or 0, entry.at)
+    deletions = [edit for edit in world.people.diary.edits if edit.row is None]
+    for run in world.database.runs.values():
+        claimed = first_claim.get(run.run_id)
+        if run.reason == DELETED and run.attempts and claimed is not None:
+            yield _broken(run, "was claimed, and closed because its job was deleted")
+        for edit in deletions:
+            if edit.job_name == run.job_name and claimed is not None and run.created_at < edit.at < claimed:
+                yield _broken(run, f"was claimed for the first time after its job was deleted at {edit.at}")
 
 
 def _check_run(run: Run) -> Iterator[Broken]:

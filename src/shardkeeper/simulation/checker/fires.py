@@ -13,7 +13,7 @@ from shardkeeper.domain.runs import RunStatus, TriggerKind
 from shardkeeper.domain.specs import Overlap
 from shardkeeper.memory.rows import Run
 from shardkeeper.memory.terms import JOB_DEFAULTS, job_json
-from shardkeeper.simulation.checker.due import DueFire, due_fires, switched_off
+from shardkeeper.simulation.checker.due import DueFire, due_fires, is_idle, switched_off
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
@@ -71,6 +71,8 @@ def _judge(world: World, fire: DueFire, cover: Run) -> Iterator[Broken]:
             yield _broken(cover, f"gave up {fire.fire_time} when it was only {age} old")
     elif cover.kind is TriggerKind.SCHEDULE and _too_late(world, fire, cover):
         yield _broken(cover, f"was created at {cover.created_at}, when it was the sweep's or nobody's to run")
+    elif cover.kind is TriggerKind.MISFIRE and is_idle(world.people.diary, cover.job_name, cover.created_at):
+        yield _broken(cover, f"was made up for at {cover.created_at}, when the job was switched off")
     elif cover.version.spec != job_json({"name": cover.job_name} | JOB_DEFAULTS | dict(fire.row)):
         yield _broken(cover, "does not run the version in force at its fire time")
     if cover.created_at < fire.fire_time:

@@ -67,5 +67,3 @@ def _is_of(one: Witness, incarnation: str | None) -> bool:
 def _broken(one: Witness, what: str) -> Broken:
     name = f"run {one.key.run_id} of {one.job_name}, item {one.key.item}, attempt {one.key.attempt}"
     return Broken(PROMISE, f"{name} on {one.node_id} {what}", f"run_id={one.key.run_id},")
-
-
