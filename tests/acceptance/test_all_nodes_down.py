@@ -87,16 +87,15 @@ def test_every_fire_is_in_exactly_one_run_or_record_and_the_counts_add_up(
     assert accounted == whole_seconds(in_force_from(cluster, job)[0], until)
 
 
-def test_once_runs_the_latest_fire_and_the_others_become_a_missed_record(
+def test_once_runs_the_latest_fire_and_the_others_become_missed_records(
     cluster: AgentCluster, outage: tuple[datetime, datetime]
 ) -> None:
     missed, misfires = of_the_outage(cluster, "once", outage)
-    assert missed
-    for run in misfires:
-        (record,) = [one for one in missed if one["fire_until"] == run["fire_time"] - SECOND]
-        assert record["fire_time"] <= record["fire_until"]
-        assert (run["status"], run["missed_count"]) == ("COMPLETED", None)
-    assert 1 <= len(misfires) <= len(missed)
+    assert sum(record["missed_count"] for record in missed) >= 5
+    # the latest due fire of a job that fires each second is one that is still created on time
+    assert misfires == []
+    latest = max(run["fire_time"] for run in cluster.runs("once") if run["trigger_kind"] == "schedule")
+    assert latest > missed[-1]["fire_until"]
 
 
 def test_all_runs_every_fire(cluster: AgentCluster, outage: tuple[datetime, datetime]) -> None:

@@ -47,13 +47,14 @@ def sweep(
     ran: tuple[float, ...] = (),
     window: tuple[float, float] = (0, 10),
     nodes: tuple[str, ...] | None = None,
+    later: float = 0.5,
 ) -> tuple[list[DueRun], list[FireRange]]:
     return account_for(
         "job",
         history,
         IMPLS,
         [at(minute) for minute in ran],
-        Window(at(window[0]), at(window[1]), at(window[1] + 1)),
+        Window(at(window[0]), at(window[1]), at(window[1] + later)),
         lambda spec: nodes,
     )
 
@@ -72,6 +73,15 @@ def test_once_runs_the_latest_and_records_the_others_as_one_range() -> None:
         at(9),
         9,
     )
+
+
+def test_once_runs_nothing_when_a_later_fire_is_due_already() -> None:
+    runs, records = sweep(JobHistory((version(),)), later=1)
+    assert runs == []
+    assert [record.count for record in records] == [10]
+    held = JobHistory((version(),), (Pause("job", at(10.5), at(11.5), None),))
+    runs, _ = sweep(held, later=1.9)
+    assert minutes(runs) == [10]
 
 
 def test_all_runs_each_up_to_the_limit_the_latest_ones() -> None:

@@ -101,7 +101,14 @@ def _by_policy(
     nodes_of: NodesOf,
 ) -> tuple[list[DueRun], list[FireRange]]:
     newest = history.versions[-1].spec
-    decided = account(gaps, newest.misfire, newest.misfire_grace, newest.catch_up_limit, window.now)
+    decided = account(
+        gaps,
+        newest.misfire,
+        newest.misfire_grace,
+        newest.catch_up_limit,
+        window.now,
+        later_is_due=_is_due_after(history, window),
+    )
     runs: list[DueRun] = []
     records = [
         FireRange(
@@ -123,6 +130,15 @@ def _by_policy(
         else:
             records.append(FireRange(name, version.version, RunStatus.MISSED, fire_time, fire_time, 1, made))
     return runs, records
+
+
+def _is_due_after(history: JobHistory, window: Window) -> bool:
+    """Whether a fire is due by now that the window ends before: it runs on time, or is the next sweep's."""
+    newest = history.versions[-1]
+    fires = fires_of(newest.spec)
+    after = max(window.until, newest.in_force_from - MICROSECOND)
+    latest = fires.latest_until(window.now) if fires else None
+    return latest is not None and latest > after and not history.paused_at(latest)
 
 
 def _run(

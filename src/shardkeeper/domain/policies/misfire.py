@@ -63,14 +63,20 @@ def gaps_without_runs(
 
 
 def account(
-    gaps: Sequence[Gap], policy: Misfire, grace: timedelta, catch_up_limit: int, now: datetime
+    gaps: Sequence[Gap],
+    policy: Misfire,
+    grace: timedelta,
+    catch_up_limit: int,
+    now: datetime,
+    later_is_due: bool = False,
 ) -> Accounting:
     """Decide for every fire in `gaps` (ascending, apart from one another) whether it runs or is MISSED.
 
-    `once`: the latest runs. `all`: the latest `catch_up_limit` run. `skip`: none. What is older than `grace` at
+    `once`: the latest runs, unless ``later_is_due``: a fire after the gaps is due already, and is the latest. `all`: the latest `catch_up_limit` run. `skip`: none. What is older than `grace` at
     `now` never runs. Whatever is dropped in a gap is one range. Takes time in proportion to gaps and runs.
     """
-    allowed = {Misfire.SKIP: 0, Misfire.ONCE: 1, Misfire.ALL: catch_up_limit}[policy]
+    once = 0 if later_is_due else 1
+    allowed = {Misfire.SKIP: 0, Misfire.ONCE: once, Misfire.ALL: catch_up_limit}[policy]
     too_old_until = now - grace - MICROSECOND
     runs: list[datetime] = []
     missed: list[MissedRange] = []
