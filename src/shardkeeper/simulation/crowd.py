@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from shardkeeper.simulation.job_drawing import OTHER_TASK, TASK, draw_bad_change, draw_change, draw_job
 from shardkeeper.simulation.world import World
@@ -32,7 +33,7 @@ class Crowd:
             (1, self._new_impl),
         )
         self.at_work = True
-        self._spoilt: dict[str, dict[str, object]] = {}
+        self._spoilt: dict[str, dict[str, Any]] = {}
 
     def begin(self, jobs: int) -> None:
         """The first jobs; then one deed after the other."""

@@ -96,7 +96,12 @@ class Nemesis:
         machines = list(self._world.machines.values())
         for each in machines:
             each.kill()
-        return lambda: [each.start() for each in machines].clear()
+
+        def undo() -> None:
+            for each in machines:
+                each.start()
+
+        return undo
 
     def _pause(self, machine: Machine) -> Undo:
         machine.pause()

@@ -13,7 +13,6 @@ from shardkeeper.simulation.tasks import Tasks, Weather, Witnesses
 from shardkeeper.simulation.trace import Trace
 from shardkeeper.simulation.wire import Nesting
 
-
 MOST_EVENTS = 60_000
 """In one world: many times what a storm of the usual size takes with all that follows."""
 

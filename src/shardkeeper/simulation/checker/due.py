@@ -48,8 +48,8 @@ def _add(
     since: datetime,
     until: datetime,
 ) -> None:
-    spec = JobSpec(name, row["impl_spec"], **{column: row.get(column) for column in _TIMING})
-    schedule = fires_of(spec)
+    timing: dict[str, Any] = {column: row.get(column) for column in _TIMING}
+    schedule = fires_of(JobSpec(name, row["impl_spec"], **timing))
     if schedule is not None:
         for fire_time in schedule.between(since - MICROSECOND, until, MOST):
             fires[fire_time] = DueFire(fire_time, row, is_held(diary, name, fire_time))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from shardkeeper.domain.policies.closing import closing_status
@@ -22,7 +22,7 @@ def check(world: World) -> Iterator[Broken]:
     database = world.database
     for run in database.runs.values():
         yield from _check_run(run)
-    left = {
+    left: dict[str, Sequence[object]] = {
         "open runs": [run.run_id for run in database.open_runs.values()],
         "live_run rows": list(database.live_run),
         "waiting runs": [run.run_id for queue in database.waiting.values() for run in queue],

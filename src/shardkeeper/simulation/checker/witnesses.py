@@ -7,6 +7,7 @@ stopped without it. What stands as COMPLETED was told by the very execution that
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.memory.rows import Attempt, Run
@@ -33,7 +34,7 @@ def check(world: World) -> Iterator[Broken]:
 
 
 def _overlaps(world: World, own: list[Witness]) -> Iterator[Broken]:
-    for earlier, later in zip(own, own[1:], strict=False):
+    for earlier, later in pairwise(own):
         if (earlier.key, earlier.claim_no) == (later.key, later.claim_no):
             yield _broken(later, "was begun twice under one claim")
         if earlier.ended is not None and earlier.ended <= later.began:
