@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def cluster(*names: str) -> World:
     return world
 
 
-def job(world: World, name: str = "job", seconds: float = 0.1, **columns: object) -> None:
+def job(world: World, name: str = "job", seconds: float = 0.1, **columns: Any) -> None:
     world.people.put_job(name, parameters={"seconds": seconds}, **columns)
 
 
@@ -54,9 +55,7 @@ def holder(world: World, name: str = "job") -> str:
     """The machine on which an attempt of the job runs, once one does."""
 
     def found() -> list[str]:
-        return [
-            one.node_id for one in world.witnesses.all if one.job_name == name and one.ended is None
-        ]
+        return [one.node_id for one in world.witnesses.all if one.job_name == name and one.ended is None]
 
     assert world.run_until(lambda: bool(found()), 20.0)
     return found()[0]
@@ -136,10 +135,19 @@ def test_a_drain_in_a_busy_schedule_is_invisible(world: World) -> None:
     assert [str(broken) for broken in check(world, calm)] == []
     assert not world.database.history.of(What.LOST)
     fires = [run for run in world.database.runs.values() if calm.since < run.fire_time < calm.until]
-    late = [row.started_at for run in fires for rows in run.attempts.values() for row in rows[:1] if row.started_at]
+    late = [
+        row.started_at
+        for run in fires
+        for rows in run.attempts.values()
+        for row in rows[:1]
+        if row.started_at
+    ]
     assert late
     assert all(
-        row.tries == 0 for run in world.database.runs.values() for rows in run.attempts.values() for row in rows
+        row.tries == 0
+        for run in world.database.runs.values()
+        for rows in run.attempts.values()
+        for row in rows
     )
 
 
@@ -207,7 +215,9 @@ def test_without_the_coordinator_fires_go_on_though_a_node_dies_and_another_rest
     seen = {one.node_id for one in world.witnesses.all if one.began > since}
     assert seen == {"b", "c"}
     late = [
-        run for run in world.database.runs.values() if run.created_at - run.fire_time > SECOND and run.attempts
+        run
+        for run in world.database.runs.values()
+        if run.created_at - run.fire_time > SECOND and run.attempts
     ]
     taken = world.conditions.lease_s + 3
     assert all(run.created_at - run.fire_time < taken * SECOND for run in late)

@@ -1,0 +1,126 @@
+"""The store's rules with one guard switched off each: what a check of the simulation must see."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shardkeeper.domain.attempts import CreateRun
+from shardkeeper.domain.outcomes import Outcome
+from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.memory.rows import Attempt, ImplVersion, JobVersion, LeaseRow, PauseRecord, Run
+from shardkeeper.memory.rules import Rules
+
+
+class StampAtBegin(Rules):
+    def stamp(self, begun_at: datetime, committed_at: datetime) -> datetime:
+        return begun_at
+
+
+class InvalidVersionsCount(Rules):
+    def counts(self, version: JobVersion | ImplVersion) -> bool:
+        return True
+
+
+class PausesHoldNothing(Rules):
+    def is_held(self, pause: PauseRecord, fire_time: datetime, now: datetime) -> bool:
+        return False
+
+
+class SwitchedOffRunsOn(Rules):
+    def was_switched_off(self, later: JobVersion, fire_time: datetime, now: datetime) -> bool:
+        return False
+
+
+class CreatedEarly(Rules):
+    def is_due(self, fire_time: datetime, now: datetime) -> bool:
+        return True
+
+
+class CreatedWhenOld(Rules):
+    def is_on_time(self, fire_time: datetime, now: datetime, window: timedelta) -> bool:
+        return True
+
+
+class CreatedTwice(Rules):
+    def is_new_fire(self, existing: Run | None) -> bool:
+        return True
+
+
+class AnyVersionWillDo(Rules):
+    def is_in_force(self, request: CreateRun, job: JobVersion, impl: ImplVersion) -> bool:
+        return True
+
+
+class WaitingRunsAreClaimed(Rules):
+    def has_turn(self, run: Run) -> bool:
+        return True
+
+
+class ClaimedTooSoon(Rules):
+    def is_ripe(self, row: Attempt, now: datetime) -> bool:
+        return True
+
+
+class PinnedToNobody(Rules):
+    def is_for(self, row: Attempt, node_id: str) -> bool:
+        return True
+
+
+class ClaimNoStands(Rules):
+    def next_claim_no(self, claim_no: int) -> int:
+        return claim_no or 1
+
+
+class AnybodyRecords(Rules):
+    def is_holder(self, row: Attempt, incarnation: str, claim_no: int) -> bool:
+        return True
+
+
+class RepeatsAreUnknown(Rules):
+    def is_repeated(self, row: Attempt, incarnation: str, claim_no: int) -> bool:
+        return False
+
+
+class RunsCloseEarly(Rules):
+    def closes_run(self, run: Run) -> bool:
+        return run.open_items <= 1
+
+
+class CheckpointsStay(Rules):
+    def keeps_checkpoint(self, status: AttemptStatus) -> bool:
+        return True
+
+
+class RetriedForEver(Rules):
+    def may_retry(self, row: Attempt, outcome: Outcome) -> bool:
+        return outcome.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT)
+
+
+class ReissuedForEver(Rules):
+    def may_reissue(self, row: Attempt) -> bool:
+        return True
+
+
+class BeatsDoNotMatter(Rules):
+    def is_lapsed(self, lease: LeaseRow, beat_seen: int) -> bool:
+        return True
+
+
+class TwoOfOneName(Rules):
+    def may_join(self, newest: LeaseRow | None) -> bool:
+        return True
+
+
+class StopIsNoColumn(Rules):
+    def is_stopping(self, run: Run) -> bool:
+        return False
+
+
+class DeletionClosesAll(Rules):
+    def ends_when_deleted(self, run: Run) -> bool:
+        return True
+
+
+class DeletionClosesNothing(Rules):
+    def ends_when_deleted(self, run: Run) -> bool:
+        return False
