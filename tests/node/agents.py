@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from click.testing import CliRunner
 from psycopg.rows import dict_row
 
+from shardkeeper.cli import main
 from tests.waiting import wait_until
 
 TASKS = Path(__file__).parent / "tasks"
@@ -71,8 +73,8 @@ class Agents:
             "SHARDKEEPER_SESSION_TIMEOUT": f"{SESSION_S:g}",
             "SHARDKEEPER_STATE_DIR": str(self.folder),
             "SHARDKEEPER_TASKS__ALLOWED_MODULES": '["agent_tasks", "changing_task"]',
-            "SHARDKEEPER_WORKERS": "4",
-            "SHARDKEEPER_WORKERS_MIN": "2",
+            "SHARDKEEPER_WORKERS": "6",
+            "SHARDKEEPER_WORKERS_MIN": "5",  # a worker that must be started first is late by that
             "SHARDKEEPER_GRACE_PERIOD": "10",
         }
 
@@ -108,17 +110,15 @@ class Agents:
         leases = self.ask("SELECT node_id FROM lease WHERE state = 'active' ORDER BY 1")
         return members == [row["node_id"] for row in leases] == self.running()
 
-    def cli(self, *arguments: str, exit_code: int = 0) -> Any:
+    def cli(self, *arguments: str, exit_code: int = 0) -> str:
+        """A command's standard output."""
+        done = CliRunner().invoke(main, arguments, env=self.environment)
+        assert done.exit_code == exit_code, done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
         """A command's JSON."""
-        done = subprocess.run(
-            [*COMMAND, *arguments, "--json"],
-            env=self.environment,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == exit_code, done.stderr.decode()
-        return json.loads(done.stdout)
+        return json.loads(self.cli(*arguments, "--json"))
 
     def sql(self, *statements: str) -> None:
         """Autocommitted statements, as somebody with psql."""

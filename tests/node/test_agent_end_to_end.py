@@ -88,7 +88,7 @@ def test_every_fire_runs_each_item_once_on_three_nodes_and_shards_agrees(cluster
     fires_after(cluster, "seven", since, 3)
     attempts = [one for one in cluster.attempts("seven") if one["fire_time"] > since]
     assert_none_lost(attempts, since, items=7)
-    owners = {row["item"]: row["owner"] for row in cluster.cli("shards", "seven")}
+    owners = {row["item"]: row["owner"] for row in cluster.json("shards", "seven")}
     assert sorted(Counter(owners.values()).values()) == [2, 2, 3]
     for fire, found in by_fire(attempts).items():
         assert {one["item"]: one["node_id"] for one in found} == owners, fire
@@ -157,12 +157,12 @@ def test_new_code_is_taken_up_after_sighup_without_a_restart(cluster: Agents) ->
     )
     module.write_text(source.format("old"))
     cluster.sql("INSERT INTO job_spec (name, impl_spec) VALUES ('changing', 'changing')")
-    assert cluster.cli("trigger", "changing", "--wait", "--timeout", "30s")["result"] == "old"
+    assert cluster.json("trigger", "changing", "--wait", "--timeout", "30s")["result"] == "old"
     module.write_text(source.format("quite new"))
     for node_id in cluster.running():
         cluster.nodes[node_id].process.send_signal(1)
     # a signal takes its time on a busy machine
-    runs = (cluster.cli("trigger", "changing", "--wait", "--timeout", "30s") for _ in range(20))
+    runs = (cluster.json("trigger", "changing", "--wait", "--timeout", "30s") for _ in range(20))
     assert any(run["result"] == "quite new" for run in runs)
     assert cluster.running() == list(THREE)
 
@@ -178,7 +178,7 @@ def test_a_killed_nodes_items_run_elsewhere_within_the_session_timeout_and_a_sec
         [run_id],
     )[0]["nodes"]
     assert sorted(held) == list(THREE)
-    victim = next(node["node_id"] for node in cluster.cli("nodes") if node["leader"])
+    victim = next(node["node_id"] for node in cluster.json("nodes") if node["leader"])
     item = held.index(victim)
     (before,) = cluster.ask(
         "SELECT checkpoint FROM shard_run WHERE run_id = %s AND item = %s", [run_id, item]
@@ -231,11 +231,31 @@ def test_sigterm_during_a_busy_schedule_loses_nothing_and_is_late_for_nothing(cl
     assert cluster.ask("SELECT state FROM node WHERE node_id = %s", [leaver]) == [{"state": "dead"}]
 
 
+def test_an_ordered_drain_moves_the_items_away_and_an_undrain_back(cluster: Agents) -> None:
+    cluster.start(*THREE)
+
+    def owners() -> set[str]:
+        return {row["owner"] for row in cluster.json("shards", "seven")}
+
+    pid = cluster.nodes["n2"].process.pid
+    cluster.cli("drain", "n2")
+    wait_until(lambda: owners() == {"n1", "n3"}, 15, "the drain")
+    assert {row["node_id"]: row["state"] for row in cluster.json("nodes")}["n2"] == "draining"
+    since = now(cluster)
+    fires_after(cluster, "seven", since + PERIOD, 1)
+    assert "n2" not in {
+        one["node_id"] for one in cluster.attempts("seven") if one["fire_time"] > since + PERIOD
+    }
+    cluster.cli("undrain", "n2")
+    wait_until(lambda: owners() == set(THREE), 15, "the end of the drain")
+    assert (cluster.json("node", "n2")["pid"], cluster.running()) == (pid, list(THREE))
+
+
 def test_a_second_sigterm_gives_what_runs_back_at_once(cluster: Agents, tmp_path: Path) -> None:
     cluster.start(*THREE)
     gate = tmp_path / "gate"
     cluster.sql("INSERT INTO job_spec (name, impl_spec) VALUES ('gated', 'gated')")
-    run_id = cluster.cli("trigger", "gated", "--param", f"gate={gate}")["id"]
+    run_id = cluster.json("trigger", "gated", "--param", f"gate={gate}")["id"]
     holder = cluster.until("SELECT node_id FROM running_now WHERE run_id = %s", [run_id])[0]["node_id"]
     process = cluster.nodes[holder].process
     process.terminate()
