@@ -1,0 +1,119 @@
+"""PENDING attempts: taken by their owner, adopted by rank, closed only when nobody was seen fit for long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shardkeeper.domain.planner.actions import Claim, CloseUnrunnable, ReadPending, ReadPinned
+from shardkeeper.domain.planner.events import Hinted, PinnedRead
+from shardkeeper.domain.runs import TriggerKind
+from tests.domain.planner.desk import Desk, claimed, job, key, of, row
+
+
+def with_job(desk: Desk, **spec: Any) -> Desk:
+    desk.specs(job(since_s=10_000, **spec))
+    return desk
+
+
+def test_the_owner_takes_its_own_at_once() -> None:
+    desk = with_job(Desk().up())
+    assert of(desk.pending(row()), Claim) == [Claim(desk.incarnation, (key(),))]
+
+
+def test_the_next_in_rank_takes_what_was_left_lying_one_delay_a_rank() -> None:
+    desk = Desk().up("n1", "n2")
+    foreign = next(
+        f"job-{n}" for n in range(99) if desk.planner.mind.membership.creator(job(f"job-{n}").spec) == "n2"
+    )
+    desk.specs(job(foreign, since_s=10_000))
+    assert of(desk.pending(row(waiting_s=1.9)), Claim) == []
+    assert of(desk.pending(row(waiting_s=2.0)), Claim) != []
+
+
+def test_work_of_no_owner_is_taken_by_any_node_that_fits() -> None:
+    desk = with_job(Desk().up("n1", "n2", "n3"))
+    assert of(desk.pending(row(kind=TriggerKind.SUBMIT)), Claim) != []
+
+
+def test_items_of_each_node_are_taken_by_their_node_alone() -> None:
+    desk = with_job(Desk().up("n1", "n2"))
+    assert of(desk.pending(row(pinned="n2", waiting_s=99)), Claim) == []
+    assert of(desk.pending(row(pinned="n1")), Claim) != []
+
+
+def test_nothing_is_closed_as_unrunnable_but_by_this_node_s_own_watching() -> None:
+    desk = with_job(Desk().up(), node_selector={"gpu": "yes"})
+    assert of(desk.pending(row(waiting_s=10_000)), CloseUnrunnable) == []
+    desk.seconds = 59
+    assert of(desk.pending(row(waiting_s=10_059)), CloseUnrunnable) == []
+    desk.seconds = 61
+    (closing,) = of(desk.pending(row(waiting_s=10_061)), CloseUnrunnable)
+    assert closing.keys == (key(),)
+
+
+def test_a_node_that_fits_and_comes_back_ends_the_waiting() -> None:
+    desk = with_job(Desk().up(), node_selector={"gpu": "yes"})
+    desk.pending(row())
+    desk.view("n1", "n2", epoch=2, labels={"n2": {"gpu": "yes"}})
+    desk.seconds = 50
+    desk.pending(row())
+    desk.view("n1", epoch=3)
+    desk.seconds = 100
+    assert of(desk.pending(row()), CloseUnrunnable) == []
+
+
+def test_nothing_is_closed_while_no_member_is_known() -> None:
+    desk = Desk()
+    desk.join()
+    desk.beat()
+    with_job(desk)
+    desk.pending(row())
+    desk.seconds = 1_000
+    assert of(desk.pending(row()), CloseUnrunnable) == []
+
+
+def test_what_every_fit_node_declined_is_closed_too() -> None:
+    desk = with_job(Desk().up("n1", "n2"))
+    desk.pending(row(declined_by=("n1", "n2")))
+    desk.seconds = 61
+    assert of(desk.pending(row(declined_by=("n1", "n2"))), CloseUnrunnable) != []
+
+
+def test_a_hint_during_a_reading_makes_another_reading() -> None:
+    desk = Desk().up()
+    with_job(desk)
+    assert of(desk.tell(Hinted(work=True)), ReadPending) != []
+    assert of(desk.tell(Hinted(work=True)), ReadPending) == []
+    assert of(desk.pending(), ReadPending) != []
+
+
+def test_a_backlog_is_claimed_as_room_comes_without_waiting_for_the_next_look() -> None:
+    desk = with_job(Desk(capacity=1, ahead_s=0.0).up())
+    (claim,) = of(desk.pending(*(row(run_id=n) for n in range(1, 6)), full=True), Claim)
+    asked = list(claim.keys)
+    looked = False
+    while asked:
+        one = claimed(run_id=asked.pop(0).run_id)
+        desk.claims(one)
+        actions = desk.over(one)
+        asked += [found for more in of(actions, Claim) for found in more.keys]
+        looked = looked or bool(of(actions, ReadPending))
+    assert looked, "after the last of a full reading there is another look"
+
+
+def test_a_version_that_cannot_be_read_here_is_not_asked_for_without_end() -> None:
+    desk = Desk().up()
+    assert of(desk.pending(row(job_version=77)), ReadPinned) != []
+    actions = desk.tell(PinnedRead((), (), {77: "from a newer version"}))
+    assert of(actions, ReadPending) == []
+    assert of(desk.pending(row(job_version=77)), ReadPinned) == []
+    desk.seconds = 10
+    assert of(desk.pending(row(job_version=77)), ReadPinned) != []
+
+
+def test_a_skewed_node_takes_nothing() -> None:
+    desk = with_job(Desk().up())
+    desk.beat(skew_s=10)
+    assert of(desk.pending(row()), Claim) == []
+    desk.beat()
+    assert of(desk.pending(row()), Claim) != []

@@ -1,0 +1,154 @@
+"""Fires become creations: by the owner at once, by others a little later, and again by looking back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.planner.actions import Action, Claim, Create, Launch, ReadSpecs, Wake
+from shardkeeper.domain.planner.events import BeatUnanswered, CreateDue, RunsUnanswered, SpecsDue
+from tests.domain.planner.desk import T0, Desk, job, of
+
+
+def fires(actions: list[Action]) -> list[float]:
+    return [(create.request.fire_time - T0).total_seconds() for create in of(actions, Create)]
+
+
+def owned_elsewhere(desk: Desk, items: int = 1) -> str:
+    """A job whose lowest item n2 owns while n1 and n2 share the work."""
+    names = (f"job-{n}" for n in range(100))
+    creator = desk.planner.mind.membership.creator
+    return next(name for name in names if creator(job(name, sharding_total_count=items).spec) == "n2")
+
+
+def test_the_owner_of_the_lowest_item_creates_at_once_and_starts_what_it_claimed() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0))
+    creates = of(desk.fire(1), Create)
+    assert [(c.request.create, c.request.claim_items) for c in creates] == [(True, (0,))]
+    (launch,) = of(desk.answer(creates), Launch)
+    assert launch.job.version == 10
+
+
+def test_an_owner_of_other_items_claims_first_and_creates_only_when_nobody_has() -> None:
+    desk = Desk().up("n1", "n2")
+    name = owned_elsewhere(desk, items=2)
+    desk.specs(job(name, since_s=0.5, sharding_total_count=2))
+    actions = desk.fire(1)
+    assert of(actions, Create) == []
+    (wake,) = [w for w in of(actions, Wake) if isinstance(w.event, CreateDue)]
+    desk.seconds = wake.at_mono
+    (claim,) = of(desk.tell(wake.event), Create)
+    assert claim.request.create is False
+    (later,) = of(desk.answer([claim], Creation.ABSENT), Wake)
+    assert later.at_mono - 1 >= 0.02 - 1e-9
+    desk.seconds = later.at_mono
+    (create,) = of(desk.tell(later.event), Create)
+    assert create.request.create is True
+    assert create.request.claim_items == claim.request.claim_items != ()
+
+
+def test_what_there_is_no_room_for_is_created_pending_and_claimed_as_soon_as_there_is() -> None:
+    desk = Desk(capacity=1, ahead_s=0.0).up()
+    desk.specs(job(since_s=0.5, sharding_total_count=5))
+    (create,) = of(desk.fire(1), Create)
+    room = len(create.request.claim_items)
+    assert 0 < room < 5
+    launches = of(desk.answer([create]), Launch)
+    (claim,) = of(desk.over(launches[0].claimed), Claim)
+    assert [one.item for one in claim.keys] == [room]
+
+
+def test_a_fire_that_the_store_finds_early_is_asked_for_again_when_it_is_due() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0))
+    creates = of(desk.fire(1), Create)
+    desk.seconds = 0.7
+    (wake,) = of(desk.answer(creates, Creation.EARLY), Wake)
+    assert abs(wake.at_mono - 1.0) < 0.01
+    desk.seconds = wake.at_mono
+    assert fires(desk.tell(wake.event)) == [1]
+
+
+def test_a_version_that_the_store_does_not_agree_with_is_read_again_and_then_left_to_the_sweep() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0))
+    creates = of(desk.fire(1), Create)
+    for _ in range(4):
+        (wake,) = of(desk.answer(creates, Creation.NOT_IN_FORCE), Wake)
+        assert isinstance(wake.event, SpecsDue)
+        desk.seconds = wake.at_mono
+        assert of(desk.tell(wake.event), ReadSpecs) == [ReadSpecs(("job",))]
+        creates = of(desk.specs(job(since_s=0)), Create)
+        creates = [create for create in creates if create.request.fire_time == T0 + timedelta(seconds=1)]
+        assert creates
+    assert of(desk.answer(creates, Creation.NOT_IN_FORCE), Wake) == []
+
+
+def test_a_new_owner_looks_back_at_every_fire_of_the_window_and_no_further() -> None:
+    desk = Desk().up("n1", "n2")
+    name = owned_elsewhere(desk)
+    desk.seconds = 100
+    desk.specs(job(name))
+    assert sorted(fires(desk.view("n1", epoch=2))) == list(range(71, 101))
+
+
+def test_a_look_back_asks_for_nothing_twice() -> None:
+    desk = Desk().up()
+    desk.seconds = 10
+    assert len(fires(desk.specs(job(since_s=0)))) == 11
+    assert fires(desk.view("n1", "n2", epoch=2)) == []
+
+
+def test_a_version_taken_up_is_looked_back_at_from_its_stamp_on() -> None:
+    desk = Desk().up()
+    desk.seconds = 10
+    assert fires(desk.specs(job(since_s=7.5))) == [8, 9, 10]
+
+
+def test_a_superseded_version_is_looked_back_at_up_to_its_end() -> None:
+    desk = Desk().up()
+    desk.seconds = 10
+    old = job(number=1, since_s=-3600, until_s=5.5, every=timedelta(seconds=2))
+    new = job(number=2, since_s=5.5, every=timedelta(seconds=3))
+    found = of(desk.specs(old, new, whole=True), Create)
+    asked = {(c.request.job_version, (c.request.fire_time - T0).total_seconds()) for c in found}
+    assert {(1, 2.0), (1, 4.0), (2, 6.0), (2, 9.0)} <= asked
+    assert not {fire for version, fire in asked if version == 1 and fire > 5.5}
+
+
+def test_after_the_store_was_away_only_what_it_did_not_answer_is_asked_for_again() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0))
+    desk.answer(of(desk.fire(1), Create))
+    lost = of(desk.fire(2), Create)
+    desk.tell(RunsUnanswered(desk.incarnation, tuple(create.request for create in lost)))
+    desk.tell(BeatUnanswered("away"))
+    assert fires(desk.fire(3)) == []
+    assert sorted(fires(desk.beat())) == [2, 3]
+
+
+def test_room_reserved_for_a_creation_comes_back_whatever_the_answer() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0))
+    before = desk.planner.mind.holdings.room
+    lost = of(desk.fire(1), Create)
+    assert desk.planner.mind.holdings.room < before
+    desk.tell(RunsUnanswered(desk.incarnation, tuple(create.request for create in lost)))
+    assert desk.planner.mind.holdings.room == before
+    desk.answer(of(desk.fire(2), Create), Creation.SKIPPED)
+    assert desk.planner.mind.holdings.room == before
+
+
+def test_a_disabled_or_deleted_job_fires_no_more() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0))
+    assert fires(desk.fire(1)) == [1]
+    desk.specs(job(number=11, since_s=1.5, enabled=False))
+    assert fires(desk.fire(2)) == []
+
+
+def test_jobs_of_an_equal_schedule_share_one_timer() -> None:
+    desk = Desk().up()
+    desk.specs(*(job(f"job-{n}") for n in range(50)))
+    assert len(desk.planner.mind.timetable) == 1
