@@ -17,10 +17,11 @@ class MemoryJournal:
         self._unsettled: dict[tuple[AttemptKey, int], tuple[str, Outcome]] = {}
 
     def append(self, incarnation: str, outcomes: Sequence[Outcome]) -> None:
-        if len(self._unsettled) + len(outcomes) > self.limit:
+        fresh = [one for one in outcomes if (one.key, one.claim_no) not in self._unsettled]
+        if len(self._unsettled) + len(fresh) > self.limit:
             raise JournalFull
-        for outcome in outcomes:
-            self._unsettled.setdefault((outcome.key, outcome.claim_no), (incarnation, outcome))
+        for outcome in fresh:
+            self._unsettled[outcome.key, outcome.claim_no] = (incarnation, outcome)
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

@@ -12,7 +12,8 @@ class OutcomeJournal(Protocol):
     """Identity is (attempt key, claim_no), under the incarnation that held them."""
 
     def append(self, incarnation: str, outcomes: Sequence[Outcome]) -> None:
-        """Durable when it returns; raises JournalFull when the disk or the bound is reached."""
+        """Durable when it returns; those that lie there already are not written again. Raises JournalFull when the
+        disk or the bound is reached; then none of them is kept."""
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """The store has answered for these: forget them."""
