@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from shardkeeper.domain.problems import Problem, shown
 
@@ -69,6 +70,18 @@ class GaveUpWaiting(ShardkeeperError):
 
 class StoreUnavailable(Unreachable):
     """The store did not answer: whether the write happened is unknown, and the same call may be repeated."""
+
+
+class PartlyUnanswered(StoreUnavailable):
+    """The store did not answer for some of a batch, whose rows are locked."""
+
+    def __init__(self, answers: Sequence[Any], message: str | None = None) -> None:
+        self.answers = tuple(answers)
+        """In the order of the batch; None for each that was not answered, of which nothing was stored."""
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[PartlyUnanswered], tuple[tuple[Any, ...], str]]:
+        return (type(self), (self.answers, str(self)))
 
 
 class OrderRefused(Refused):

@@ -27,6 +27,10 @@ __all__ = [
 
 
 class RunStore(Protocol):
+    """Creations, outcomes and reports raise PartlyUnanswered where rows of some are locked: it has the answers of the
+    others.
+    """
+
     def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
         """At most one request per job in a batch. See CreateRun and Creation."""
 

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import psycopg
 
-from shardkeeper.postgres.errors import StoreTimeout, is_refusal
+from shardkeeper.postgres.errors import BatchTimeout, StoreTimeout, is_refusal
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -29,8 +29,9 @@ def in_parts(
     """``call`` with all of ``items``, or in parts where some spoil it; ``refuse`` answers for one that cannot be
     stored.
 
-    Answers stand in the order of the items. Raises StoreUnavailable at once when the store does not answer, and
-    StoreTimeout when an item timed out by itself, after all others have been stored; or when nothing gets through.
+    Answers stand in the order of the items. Raises StoreUnavailable at once when the store does not answer,
+    BatchTimeout when an item timed out by itself, after all others have been stored, and StoreTimeout (BatchTimeout,
+    where some were stored before) when nothing gets through.
     """
     answers: dict[int, list[A]] = {}
     alone: StoreTimeout | None = None
@@ -46,7 +47,7 @@ def in_parts(
         except StoreTimeout as timeout:
             in_a_row += 1
             if in_a_row == MOST_TIMEOUTS:
-                raise
+                raise _with_answers(answers, len(items), timeout) from timeout
             if end - start == 1:
                 alone = timeout
                 continue
@@ -60,8 +61,20 @@ def in_parts(
         half = (start + end) // 2
         parts += ((start, half), (half, end))
     if alone is not None:
-        raise alone
+        raise _with_answers(answers, len(items), alone)
     return [answer for start in sorted(answers) for answer in answers[start]]
+
+
+def _with_answers(answers: dict[int, list[A]], count: int, timeout: StoreTimeout) -> StoreTimeout:
+    """The time-out, with the answers of those that were stored all the same."""
+    if not answers:
+        return timeout
+    found: list[A | None] = [None] * count
+    for start, part in answers.items():
+        found[start : start + len(part)] = part
+    error = BatchTimeout(found, str(timeout))
+    error.__cause__ = timeout
+    return error
 
 
 def not_storable(error: psycopg.Error | ValueError) -> str | None:

@@ -7,7 +7,7 @@ from typing import Final
 import psycopg
 from psycopg import errors as pg
 
-from shardkeeper.domain.errors import OrderRefused, StoreUnavailable
+from shardkeeper.domain.errors import OrderRefused, PartlyUnanswered, StoreUnavailable
 
 REFUSED_STATE: Final = "SKREF"
 """SQLSTATE of what the functions of ``sql/`` refuse by themselves (060_operator.sql)."""
@@ -20,6 +20,10 @@ TIMED_OUT: Final = (pg.LockNotAvailable, pg.QueryCanceled)
 
 class StoreTimeout(StoreUnavailable):
     """The store did not finish the call within its time limit; nothing of it was stored."""
+
+
+class BatchTimeout(PartlyUnanswered, StoreTimeout):
+    """The store did not finish the calls for some of a batch within its time limit."""
 
 
 def is_refusal(error: psycopg.Error) -> bool:

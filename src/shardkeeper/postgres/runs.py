@@ -61,12 +61,12 @@ class PostgresRuns:
         return in_parts(outcomes, call, _refused_outcome)
 
     def progress(self, incarnation: str, reports: Sequence[Progress]) -> None:
-        def call(part: Sequence[Progress]) -> list[None]:
+        def call(part: Sequence[Progress]) -> list[bool]:
             batch = rows.as_json([rows.progress_json(order, each) for order, each in enumerate(part)])
             self._connection.fetch(PROGRESS, (incarnation, batch))
-            return [None] * len(part)
+            return [True] * len(part)
 
-        in_parts(reports, call, lambda _report, _reason: None)
+        in_parts(reports, call, lambda _report, _reason: True)
 
     def no_eligible_node(self, incarnation: str, keys: Sequence[AttemptKey], reason: str) -> None:
         if keys:
