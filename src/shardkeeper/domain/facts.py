@@ -116,6 +116,22 @@ class StoreFound:
 
 
 @dataclass(frozen=True, slots=True)
+class CallUnanswered:
+    """A lane of the node got no answer from PostgreSQL; told now and then for as long as it lasts."""
+
+    lane: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLeftToOthers:
+    """Specs of a newer version of Shardkeeper cannot be judged here: no sweep of this node for a while."""
+
+    jobs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseLapsed:
     """PostgreSQL has not answered for a whole lease: others may take over what runs here."""
 

@@ -6,12 +6,13 @@ import os
 import random
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version as installed_version
 from typing import Any, TypeVar
 
 from shardkeeper.domain.facts import JournalDamaged
 from shardkeeper.domain.leases import Registration
+from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.domain.planner.planner import Planner
 from shardkeeper.domain.planner.settings import PlannerSettings
 from shardkeeper.domain.specs import JobSpec
@@ -24,12 +25,13 @@ from shardkeeper.node.daemon import Daemon, Machinery
 from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
-from shardkeeper.node.lanes import ThreadLane, Work
+from shardkeeper.node.lanes import Rim, ThreadLane, Work
 from shardkeeper.node.load import LoadGauge
 from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, Parts, Reconsider
 from shardkeeper.node.orders import OrderLimits
 from shardkeeper.node.status import StatusLine
+from shardkeeper.node.unanswered import Unanswered
 from shardkeeper.node.works.housekeeping import HousekeepingWork
 from shardkeeper.node.works.leases import LeaseWork, TakeoverWork
 from shardkeeper.node.works.outbox import OutboxWork
@@ -96,11 +98,12 @@ class _Composition:
         self.daemon = self._make_daemon()
 
     def _make_daemon(self) -> Daemon:
-        duties = self._make_duties()
+        lanes = self._make_lanes()
+        duties = self._make_duties(lanes.alerts.put)
         timers = ApschedulerTimers()
         effects = Effects(
             self._settings.node_id,
-            self._make_lanes(),
+            lanes,
             self._workers,
             timers,
             self._coordination,
@@ -139,19 +142,21 @@ class _Composition:
         runs = PostgresRuns(self._connect("runs"), window_s)
         outcomes = PostgresRuns(self._connect("outcomes"), window_s)
         pending = PostgresRuns(self._connect("pending"), window_s)
+        outcomes_work = OutcomesWork(outcomes, journal, self._clock.monotonic)
+        outcomes_lane = self._lane("outcomes", outcomes_work, outcomes_work.dropped)
         lease_link = self._connect("lease")
         leases = LeaseWork(
             PostgresLeases(lease_link),
             self._registration,
             self._clock.monotonic,
-            _Once(lambda: replay(PostgresRuns(lease_link, window_s), journal)),
+            _Once(lambda: replay(PostgresRuns(lease_link, window_s), journal, outcomes_lane.put)),
         )
         specs = SpecsWork(
             PostgresSpecs(self._connect("specs"), window_s), self._reader, self._settings.node_id
         )
         return Lanes(
             runs=self._lane("runs", RunsWork(runs)),
-            outcomes=self._lane("outcomes", OutcomesWork(outcomes, journal)),
+            outcomes=outcomes_lane,
             leases=self._lane("lease", leases),
             takeovers=self._lane("takeovers", TakeoverWork(PostgresLeases(self._connect("takeovers")))),
             specs=self._lane("specs", specs),
@@ -159,15 +164,17 @@ class _Composition:
             alerts=self._lane("alerts", AlertsWork(PostgresAlerts(self._connect("alerts")))),
         )
 
-    def _make_duties(self) -> DutyRoster:
+    def _make_duties(self, alert: Callable[[Alert], None]) -> DutyRoster:
         sweep = SweepWork(
             PostgresSweep(
                 self._connect("sweep"), self._settings.on_time_window, self._settings.statement_timeout
             ),
             self._reader,
             self._nodes_of,
+            self._members_known,
             self._clock.monotonic,
             self._board.tell,
+            alert,
         )
         outbox = OutboxWork(
             PostgresAlerts(self._connect("outbox")),
@@ -251,8 +258,15 @@ class _Composition:
         """Asked by the sweep's lane: reads one attribute that the loop replaces as a whole."""
         return self._planner.mind.membership.nodes_of(spec)
 
-    def _lane(self, name: str, work: Work[A]) -> ThreadLane[A]:
-        lane = ThreadLane(name, work, self._loop.post, self._broken)
+    def _members_known(self) -> bool:
+        """Asked by the sweep's lane too."""
+        return bool(self._planner.mind.membership.roster.members)
+
+    def _lane(
+        self, name: str, work: Work[A], dropped: Callable[[Sequence[A]], None] | None = None
+    ) -> ThreadLane[A]:
+        unanswered = Unanswered(name, self._clock.monotonic, self._board.tell)
+        lane = ThreadLane(name, work, Rim(self._loop.post, unanswered, self._broken, dropped))
         self._lanes.append(lane)
         return lane
 

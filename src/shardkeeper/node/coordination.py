@@ -26,6 +26,10 @@ Fatal = Callable[[str], None]
 SHORTEST_WAIT_S = 0.01
 """What is left of a wait may be a rounding error of the clock: asking again at once would spin."""
 
+THINK_AGAIN_S = 1.0
+"""After a publication: others need not say anything that would make this node look again."""
+REFUSED_AGAIN_S = 5.0
+
 
 class Coordination:
     """Turns snapshots into views for the planner, and publishes when this node leads.
@@ -54,6 +58,9 @@ class Coordination:
         self._later = later
         self._fatal = fatal
         self._entered = False
+        self._draining = False
+        self._fit = True
+        self._skewed = False
         self._snapshot: Snapshot | None = None
         self._going_by: View | None = None
         self._published: View | None = None
@@ -68,7 +75,8 @@ class Coordination:
     def enter(self, incarnation: str) -> None:
         """This incarnation holds a lease: take part under it, as a new candidate."""
         self._published = None
-        info = replace(self._info, incarnation=incarnation, state=NodeState.ACTIVE)
+        self._draining = False
+        info = replace(self._info, incarnation=incarnation, state=self._state())
         if self._entered:
             self._say(info)
             return
@@ -82,12 +90,23 @@ class Coordination:
 
     def draining(self, draining: bool) -> None:
         """Be left out of the next view, or be in it again."""
-        self._say(replace(self._info, state=NodeState.DRAINING if draining else NodeState.ACTIVE))
+        self._draining = draining
+        self._say(replace(self._info, state=self._state()))
 
     def fit(self, fit: bool) -> None:
         """Say whether workers can be kept alive."""
-        if self._info.state is not NodeState.DRAINING:
-            self._say(replace(self._info, state=NodeState.ACTIVE if fit else NodeState.UNFIT))
+        self._fit = fit
+        self._say(replace(self._info, state=self._state()))
+
+    def skewed(self, skewed: bool) -> None:
+        """Say whether this node's clock is wrong: it creates nothing then, and must own nothing."""
+        self._skewed = skewed
+        self._say(replace(self._info, state=self._state()))
+
+    def _state(self) -> NodeState:
+        if self._draining:
+            return NodeState.DRAINING
+        return NodeState.ACTIVE if self._fit and not self._skewed else NodeState.UNFIT
 
     def load(self, load: Load) -> None:
         """Say how full the workers are."""
@@ -106,8 +125,11 @@ class Coordination:
         return self._go_by(snapshot.view)
 
     def published(self, answer: Published) -> list[Event]:
-        """What became of a view that this node wanted published."""
+        """What became of a view that this node wanted published. What was seen meanwhile, or was refused, is thought
+        over again a little later, as no other snapshot need come.
+        """
         self._publishing = False
+        self._later(THINK_AGAIN_S if answer.ok else REFUSED_AGAIN_S)
         if answer.ok:
             self._published = answer.view
             self._board.tell(ViewPublished(answer.view.epoch, tuple(m.node_id for m in answer.view.members)))

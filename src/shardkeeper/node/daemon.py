@@ -9,6 +9,7 @@ planner's own way out (drain), so that others take over at once.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from shardkeeper.ports.specs import Listener
 from shardkeeper.ports.workers import Workers
 
 STOP_S = 5.0
-"""How long each part has to end once the node is gone."""
+"""How long each part has to end once the node is gone; the lanes share it."""
 
 
 class Defect(ShardkeeperError):
@@ -131,8 +132,8 @@ class Daemon:
         stack.callback(m.close_store)
         stack.callback(m.workers.close, 0.0)
         m.workers.start(m.loop.post)
+        stack.callback(self._stop_lanes)
         for lane in m.lanes:
-            stack.callback(lane.stop, STOP_S)
             lane.start()
         stack.callback(m.timers.stop)
         m.timers.start(lambda key: m.loop.post(TimerFired(key)))
@@ -145,6 +146,12 @@ class Daemon:
         stack.callback(m.listener.stop)
         m.listener.start(m.loop.post)
         self._service.ready("joining the cluster")
+
+    def _stop_lanes(self) -> None:
+        """In the reverse order, with one patience for all: while PostgreSQL hangs, each of them may."""
+        until = time.monotonic() + STOP_S
+        for lane in reversed(self._machinery.lanes):
+            lane.stop(max(0.0, until - time.monotonic()))
 
     def _leave(self) -> None:
         self._machinery.coordination.leave()

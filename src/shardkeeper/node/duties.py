@@ -55,7 +55,3 @@ class DutyRoster:
         duty = self._duties[event.duty]
         duty.lane.put(Round(event.duty, self._incarnation))
         self._later(duty.period_s, event)
-
-    def stop(self) -> None:
-        """Take no more rounds."""
-        self._generation += 1

@@ -33,6 +33,7 @@ from shardkeeper.domain.planner.actions import (
     Report,
     Resize,
     SayDraining,
+    SaySkewed,
     TakeOver,
     Tell,
     Wake,
@@ -64,9 +65,6 @@ class Lanes:
 class Effects:
     """``wake`` puts an event on the agenda; ``ended`` is called once, when the node's life is over."""
 
-    HALT_AFTER_S = 5.0
-    """How long a task that is asked to stop has before it is killed with its children."""
-
     def __init__(
         self,
         node_id: str,
@@ -87,7 +85,17 @@ class Effects:
         self._duties = duties
         self._limits = limits
         self._launched: dict[AttemptKey, int] = {}
-        self._table: dict[type, Callable[[Any], None]] = {
+        self._table = self._steps(lanes, timers, board, wake, ended)
+
+    def _steps(
+        self,
+        lanes: Lanes,
+        timers: Timers,
+        board: Board,
+        wake: Callable[[float, Event], None],
+        ended: Callable[[], None],
+    ) -> dict[type, Callable[[Any], None]]:
+        return {
             **dict.fromkeys((Create, Claim), lanes.runs.put),
             **dict.fromkeys((Record, Report), lanes.outcomes.put),
             **dict.fromkeys((Join, Beat, Leave, MirrorView), lanes.leases.put),
@@ -96,12 +104,13 @@ class Effects:
             TakeOver: lanes.takeovers.put,
             Alert: lanes.alerts.put,
             SayDraining: self._say_draining,
+            SaySkewed: lambda action: self._coordination.skewed(action.skewed),
             Enter: self._enter,
             End: lambda _: ended(),
             Launch: self._launch,
-            Halt: lambda action: workers.stop(action.key, action.claim_no, self.HALT_AFTER_S),
+            Halt: lambda action: self._workers.stop(action.key, action.claim_no, action.kill_after_s),
             HaltAll: self._halt_all,
-            Resize: lambda action: workers.resize(action.workers),
+            Resize: lambda action: self._workers.resize(action.workers),
             ArmTimer: lambda action: timers.arm(action.key, action.at),
             DisarmTimer: lambda action: timers.disarm(action.key),
             RebuildTimers: lambda _: timers.rebuild(),
@@ -113,9 +122,10 @@ class Effects:
         """Hand it over."""
         self._table[type(action)](action)
 
-    def ended(self, key: AttemptKey) -> None:
-        """The workers are done with an attempt."""
-        self._launched.pop(key, None)
+    def ended(self, key: AttemptKey, claim_no: int) -> None:
+        """The workers are done with this claim of an attempt; a newer one may have been launched meanwhile."""
+        if self._launched.get(key) == claim_no:
+            del self._launched[key]
 
     def _launch(self, action: Launch) -> None:
         self._launched[action.claimed.key] = action.claimed.claim_no

@@ -19,12 +19,15 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Reading:
-    """What rows came to. ``unknown``: jobs this version of Shardkeeper does not understand, with the reason."""
+    """What rows came to. ``unknown`` and ``unknown_impls``: jobs and ImplSpecs that this version of Shardkeeper does
+    not understand, with the reason.
+    """
 
     jobs: dict[str, JobHistory] = field(default_factory=dict)
     impls: dict[str, ImplHistory] = field(default_factory=dict)
     invalid: list[InvalidMark] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
+    unknown_impls: dict[str, str] = field(default_factory=dict)
 
 
 class HistoryReader:
@@ -104,7 +107,8 @@ class HistoryReader:
                     mark = InvalidMark(row.impl_name, row.version, str(error), of_impl=True)
                     reading.invalid.append(mark)
                     continue
-                except UnknownSpec:
+                except UnknownSpec as error:
+                    reading.unknown_impls[row.impl_name] = str(error)
                     until = row.in_force_from
                     continue
                 found.append(ImplInForce(row.in_force_from, until, ImplVersion(impl, sources, row.version)))

@@ -8,28 +8,40 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from shardkeeper.domain.errors import StoreUnavailable
+from shardkeeper.domain.errors import ShardkeeperError, StoreUnavailable
 from shardkeeper.domain.planner.events import Event
 
 A = TypeVar("A")
 A_contra = TypeVar("A_contra", contravariant=True)
 
 
-class Work(Protocol[A_contra]):
+@dataclass(frozen=True, slots=True)
+class Done(Generic[A]):
+    """What came of one round of a lane. ``left`` is tried again after ``again_s`` seconds, before what came meanwhile.
+
+    ``unanswered``: why a call was not answered, for people; what the planner must know of it is among ``events``.
+    """
+
+    events: Sequence[Event] = ()
+    left: Sequence[A] = ()
+    again_s: float = 0.0
+    unanswered: str | None = None
+
+
+class Work(Protocol[A]):
     """What a lane does with what was gathered."""
 
     most: int
-    """The most actions in one call."""
+    """The most actions in one round."""
 
-    def run(self, actions: Sequence[A_contra]) -> list[Event]:
-        """Call the port; the answers. Raises StoreUnavailable when nobody knows whether it took effect."""
+    def run(self, actions: Sequence[A]) -> Done[A]:
+        """Call the port; its answers, and what is left to try.
 
-    def failed(
-        self, actions: Sequence[A_contra], error: StoreUnavailable
-    ) -> tuple[list[Event], float | None]:
-        """What the planner is told, and after how many seconds the same is tried again (None: not at all)."""
+        Raises StoreUnavailable where nothing is tried again and the planner need not know.
+        """
 
 
 class Lane(Protocol[A_contra]):
@@ -39,21 +51,35 @@ class Lane(Protocol[A_contra]):
         """Never blocks."""
 
 
-class ThreadLane(Generic[A]):
-    """A lane with a thread of its own. ``post`` puts events into the node's mailbox; ``broken`` is told of a defect."""
+def done(work: Work[A], actions: Sequence[A]) -> Done[A]:
+    """One round, as each kind of lane takes it."""
+    try:
+        return work.run(actions)
+    except StoreUnavailable as error:
+        return Done(unanswered=str(error))
 
-    def __init__(
-        self,
-        name: str,
-        work: Work[A],
-        post: Callable[[Event], None],
-        broken: Callable[[str, Exception], None],
-    ) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Rim(Generic[A]):
+    """Whom a lane tells. ``post`` puts events into the node's mailbox; ``unanswered`` is told why a call was not
+    answered, ``broken`` of a defect; ``dropped`` gets what was not done when the lane ends, also what is under way.
+    """
+
+    post: Callable[[Event], None]
+    unanswered: Callable[[str], None]
+    broken: Callable[[str, Exception], None]
+    dropped: Callable[[Sequence[A]], None] | None = None
+
+
+class ThreadLane(Generic[A]):
+    """A lane with a thread of its own."""
+
+    def __init__(self, name: str, work: Work[A], rim: Rim[A]) -> None:
         self._name = name
         self._work = work
-        self._post = post
-        self._broken = broken
+        self._rim = rim
         self._waiting: list[A] = []
+        self._under_way: list[A] = []
         self._changed = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -71,38 +97,49 @@ class ThreadLane(Generic[A]):
             self._changed.notify()
 
     def stop(self, timeout_s: float) -> None:
-        """End after the call under way; what was not sent is dropped. Tolerates never-started and twice."""
+        """End after the call under way, or without its answer after ``timeout_s``; whatever is not known to be done is
+        dropped. Tolerates never-started and twice.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
+        with self._changed:
+            dropped = [*self._under_way, *self._waiting]
+            self._waiting.clear()
+        if dropped and self._rim.dropped is not None:
+            try:
+                self._rim.dropped(dropped)
+            except ShardkeeperError as error:
+                self._rim.unanswered(str(error))
 
     def _serve(self) -> None:
         while (actions := self._gather()) is not None:
             try:
-                events = self._work.run(actions)
-            except StoreUnavailable as error:
-                events, again_s = self._work.failed(actions, error)
-                if again_s is not None:
-                    self._again(actions, again_s)
+                answer = done(self._work, actions)
             except Exception as error:  # noqa: BLE001  a lane's rim: a defect ends the node loudly, never a lane silently
-                self._broken(self._name, error)
+                self._rim.broken(self._name, error)
                 return
-            for event in events:
-                self._post(event)
+            for event in answer.events:
+                self._rim.post(event)
+            if answer.unanswered is not None:
+                self._rim.unanswered(answer.unanswered)
+            self._again(answer)
 
     def _gather(self) -> list[A] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
             if self._stopping:
                 return None
-            actions = self._waiting[: self._work.most]
+            self._under_way = self._waiting[: self._work.most]
             del self._waiting[: self._work.most]
-            return actions
+            return self._under_way
 
-    def _again(self, actions: list[A], after_s: float) -> None:
-        """Put them back in front, and wait before the next try."""
+    def _again(self, answer: Done[A]) -> None:
+        """Put what is left back in front, and wait before the next try."""
         with self._changed:
-            self._waiting[:0] = actions
-            self._changed.wait_for(lambda: self._stopping, after_s)
+            self._under_way = []
+            if answer.left:
+                self._waiting[:0] = answer.left
+                self._changed.wait_for(lambda: self._stopping, answer.again_s)

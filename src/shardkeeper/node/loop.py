@@ -74,9 +74,11 @@ class Loop:
         stepped = self._stepped_by()
         if stepped is not None:
             node.handle(ClockStepped(stepped))
-        while (due := self._agenda.due(self._clock.monotonic())) is not None:
+        # one in a turn: what is due may be due again at once (a look-back in pieces), for many turns
+        if (due := self._agenda.due(self._clock.monotonic())) is not None:
             node.handle(due)
             self._drain(node)
+            return
         wait_s = self._agenda.wait_s(self._clock.monotonic(), LONGEST_WAIT_S)
         try:
             node.handle(self._mailbox.get(timeout=wait_s) if wait_s > 0 else self._mailbox.get_nowait())

@@ -11,8 +11,10 @@ from itertools import count
 from typing import Any
 
 from shardkeeper.domain.leases import Registration
+from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.domain.planner.events import CapacityChanged, ClockStepped, DrainAsked, Started, TimerFired
 from shardkeeper.domain.planner.planner import Planner
+from shardkeeper.domain.specs import JobSpec
 from shardkeeper.domain.validation import Limits
 from shardkeeper.memory.clock import NodeClock
 from shardkeeper.memory.coordinator import MemoryCoordinator
@@ -25,6 +27,7 @@ from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
+from shardkeeper.node.lanes import Lane, Rim
 from shardkeeper.node.node import Letter, Node, Parts, PollSpecs, Reconsider
 from shardkeeper.node.orders import OrderLimits
 from shardkeeper.node.works.housekeeping import HousekeepingWork
@@ -37,6 +40,7 @@ from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import NodeInfo
 from shardkeeper.ports.specs import Hint, ListenerState
 from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkerEvent
+from shardkeeper.simulation.disk import ProcessJournal
 from shardkeeper.simulation.host import Host
 from shardkeeper.simulation.process import Process
 from shardkeeper.simulation.virtual_lane import VirtualLane
@@ -76,6 +80,8 @@ class SimNode:
         self.coordination = self._make_coordination()
         self.listener = MemoryListener(host.world.database, self._link(), self._hear_later)
         self._timers = MemoryTimers(self.clock)
+        self._journal = ProcessJournal(host.journal, self.process)
+        self._outcomes = self._lane()
         self._node = self._make_node()
 
     # ---- life
@@ -132,6 +138,7 @@ class SimNode:
 
     def _ended(self) -> None:
         """The planner's word: everything was handed over."""
+        self._outcomes.stop()
         self.coordination.leave()
         self.coordinator.stop()
         self._stop()
@@ -147,10 +154,11 @@ class SimNode:
     # ---- what it is made of
 
     def _make_node(self) -> Node:
-        duties = self._make_duties()
+        lanes = self._make_lanes()
+        duties = self._make_duties(lanes.alerts)
         effects = Effects(
             self.host.plan.node_id,
-            self._make_lanes(),
+            lanes,
             self.workers,
             self._timers,
             self.coordination,
@@ -172,11 +180,12 @@ class SimNode:
         return Node(parts, self._later)
 
     def _make_lanes(self) -> Lanes:
-        runs, outcomes, pending, alerts = (self._lane() for _ in range(4))
+        runs, pending, alerts = (self._lane() for _ in range(3))
         leases, takeovers, specs = self._lane(), self._lane(), self._lane()
         host = self.host
         runs.serve(RunsWork(self._store(runs)))
-        outcomes.serve(OutcomesWork(self._store(outcomes), host.journal))
+        outcomes = OutcomesWork(self._store(self._outcomes), self._journal, self.clock.monotonic)
+        self._outcomes.serve(outcomes, outcomes.dropped)
         pending.serve(PendingWork(self._store(pending), PENDING_LIMIT))
         alerts.serve(AlertsWork(self._store(alerts)))
         takeovers.serve(TakeoverWork(self._store(takeovers)))
@@ -185,18 +194,20 @@ class SimNode:
         leases.serve(
             LeaseWork(store, self._registration, lambda: leases.sent_mono, lambda: self._replay(store))
         )
-        return Lanes(runs, outcomes, leases, takeovers, specs, pending, alerts)
+        return Lanes(runs, self._outcomes, leases, takeovers, specs, pending, alerts)
 
-    def _make_duties(self) -> DutyRoster:
+    def _make_duties(self, alerts: Lane[Alert]) -> DutyRoster:
         sweep, house = self._lane(), self._lane()
         conditions, mind = self.host.world.conditions, self.planner.mind
         sweep.serve(
             SweepWork(
                 self._store(sweep),
                 HistoryReader(Limits()),
-                lambda spec: mind.membership.nodes_of(spec),
+                self._nodes_of,
+                lambda: bool(mind.membership.roster.members),
                 self.clock.monotonic,
                 self._board.tell,
+                alerts.put,
                 jobs_per_slice=3,
             )
         )
@@ -230,9 +241,11 @@ class SimNode:
             world.clock,
             self._link(),
             world.rng,
-            self.post,
-            lambda error: world.defect(self.name, error),
+            Rim(self.post, self._unanswered, lambda _, error: world.defect(self.name, error)),
         )
+
+    def _unanswered(self, reason: str) -> None:
+        self.host.world.trace.add(self.name, f"unanswered: {reason}")
 
     def _store(self, lane: VirtualLane[Any]) -> MemoryStore:
         return MemoryStore(self.host.world.database, lane.link)
@@ -253,6 +266,9 @@ class SimNode:
     def _new_incarnation(self) -> str:
         return f"{self.name}/{next(self._lives)}"
 
+    def _nodes_of(self, spec: JobSpec) -> tuple[str, ...] | None:
+        return self.planner.mind.membership.nodes_of(spec)
+
     def _registration(self, incarnation: str) -> Registration:
         plan = self.host.plan
         return Registration(
@@ -261,7 +277,7 @@ class SimNode:
 
     def _replay(self, store: MemoryStore) -> None:
         if not self._replayed:
-            replay(store, self.host.journal)
+            replay(store, self._journal, self._outcomes.put)
             self._replayed = True
 
     def _behave(self, order: AttemptOrder) -> tuple[float, Ending]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Generic, TypeVar
 
-from shardkeeper.domain.errors import StoreUnavailable
-from shardkeeper.domain.planner.events import Event
 from shardkeeper.memory.clock import VirtualClock
-from shardkeeper.node.lanes import Work
+from shardkeeper.node.lanes import Done, Rim, Work, done
 from shardkeeper.simulation.process import Killed, Process
 from shardkeeper.simulation.wire import LaneLink
 
@@ -29,24 +27,25 @@ class VirtualLane(Generic[A]):
         world: VirtualClock,
         link: LaneLink,
         rng: Random,
-        post: Callable[[Event], None],
-        broken: Callable[[Exception], None],
+        rim: Rim[A],
     ) -> None:
         self._process = process
         self._world = world
         self.link = link
         self._rng = rng
-        self._post = post
-        self._broken = broken
+        self._rim = rim
         self._work: Work[A] | None = None
+        self._dropped: Callable[[Sequence[A]], None] | None = None
         self._waiting: list[A] = []
+        self._under_way: list[A] = []
         self._busy = False
         self.sent_mono = 0.0
         """When the round under way set out, on the monotonic clock."""
 
-    def serve(self, work: Work[A]) -> None:
-        """Do ``work`` from now on."""
+    def serve(self, work: Work[A], dropped: Callable[[Sequence[A]], None] | None = None) -> None:
+        """Do ``work`` from now on; ``dropped`` gets what was not done when the process ends by itself."""
         self._work = work
+        self._dropped = dropped
 
     def put(self, action: A) -> None:
         """See node.lanes.Lane."""
@@ -55,9 +54,15 @@ class VirtualLane(Generic[A]):
             self._busy = True
             self._process.call_later(0.0, self._send)
 
+    def stop(self) -> None:
+        """The process ends by itself: what is not known to be done is dropped."""
+        dropped = [*self._under_way, *self._waiting]
+        if dropped and self._dropped is not None:
+            self._dropped(dropped)
+
     def _send(self) -> None:
         assert self._work is not None, "a lane is given its work before it is used"
-        actions = self._waiting[: self._work.most]
+        actions = self._under_way = self._waiting[: self._work.most]
         del self._waiting[: self._work.most]
         self.sent_mono = self._process.monotonic()
         self.link.send()
@@ -69,35 +74,24 @@ class VirtualLane(Generic[A]):
         if not self._process.alive and self._rng.random() < 0.5:
             return
         try:
-            events = self._work.run(actions)
-        except StoreUnavailable as error:
-            failure = error
-            self._process.call_later(self.link.latency_s(), lambda: self._fail(actions, failure))
+            answer = done(self._work, actions)
         except Killed:
             return
         except Exception as error:  # noqa: BLE001  a lane's rim, as in node.lanes
-            self._broken(error)
+            self._rim.broken("lane", error)
         else:
-            self._process.call_later(self.link.latency_s(), lambda: self._answer(events))
+            self._process.call_later(self.link.latency_s(), lambda: self._answer(answer))
 
-    def _answer(self, events: list[Event]) -> None:
-        for event in events:
-            self._post(event)
-        self._next()
-
-    def _fail(self, actions: list[A], error: StoreUnavailable) -> None:
-        assert self._work is not None, "a lane is given its work before it is used"
-        events, again_s = self._work.failed(actions, error)
-        for event in events:
-            self._post(event)
-        if again_s is None:
-            self._next()
-        else:
-            self._waiting[:0] = actions
-            self._process.call_later(again_s, self._send)
-
-    def _next(self) -> None:
-        if self._waiting:
+    def _answer(self, answer: Done[A]) -> None:
+        for event in answer.events:
+            self._rim.post(event)
+        if answer.unanswered is not None:
+            self._rim.unanswered(answer.unanswered)
+        self._under_way = []
+        if answer.left:
+            self._waiting[:0] = answer.left
+            self._process.call_later(answer.again_s, self._send)
+        elif self._waiting:
             self._send()
         else:
             self._busy = False

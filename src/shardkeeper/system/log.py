@@ -18,6 +18,7 @@ from shardkeeper.domain.facts import (
     AlertsHeldUp,
     AttemptClaimed,
     AttemptRecorded,
+    CallUnanswered,
     ClockSkewed,
     CoordinatorSeen,
     FireLeft,
@@ -30,6 +31,7 @@ from shardkeeper.domain.facts import (
     OutcomeSuperseded,
     RunCreated,
     StoreLost,
+    SweepLeftToOthers,
     TakenOver,
     ViewRefused,
 )
@@ -38,6 +40,7 @@ from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 QUIET = (RunCreated, AttemptClaimed)
 WARNINGS = (
     AlertsHeldUp,
+    CallUnanswered,
     ClockSkewed,
     FireLeft,
     FoundDead,
@@ -47,6 +50,7 @@ WARNINGS = (
     OutcomeRefused,
     OutcomeSuperseded,
     StoreLost,
+    SweepLeftToOthers,
     TakenOver,
     ViewRefused,
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.facts import DutyDone
-from shardkeeper.domain.planner.events import Event, StoreAway
 from shardkeeper.node.duties import Round
+from shardkeeper.node.lanes import Done
 from shardkeeper.ports.duties import Housekeeping, HousekeepingStore
 
 
@@ -21,8 +20,8 @@ class HousekeepingWork:
         self._retention_s = retention_s
         self._tell = tell
 
-    def run(self, actions: Sequence[Round]) -> list[Event]:
-        """See Work."""
+    def run(self, actions: Sequence[Round]) -> Done[Round]:
+        """See Work. After a failure the next round does it."""
         done = self._store.keep_house(actions[-1].incarnation, self._retention_s)
         if done is not None and done != Housekeeping(0, 0, 0, 0):
             self._tell(
@@ -32,8 +31,4 @@ class HousekeepingWork:
                     f"{done.rows_moved} rows moved, {done.rows_deleted} deleted",
                 )
             )
-        return []
-
-    def failed(self, actions: Sequence[Round], error: StoreUnavailable) -> tuple[list[Event], float | None]:
-        """The next round does it."""
-        return [StoreAway(str(error))], None
+        return Done()

@@ -14,9 +14,9 @@ from shardkeeper.domain.planner.events import (
     Event,
     JoinAnswered,
     Left,
-    StoreAway,
     TakeoverAnswered,
 )
+from shardkeeper.node.lanes import Done
 from shardkeeper.ports.leases import LeaseStore
 
 LeaseAction = Join | Beat | SayDraining | Leave | MirrorView
@@ -40,27 +40,20 @@ class LeaseWork:
         self._monotonic = monotonic
         self._before_joining = before_joining
 
-    def run(self, actions: Sequence[LeaseAction]) -> list[Event]:
-        """See Work. Beats that piled up while the store was away are one."""
+    def run(self, actions: Sequence[LeaseAction]) -> Done[LeaseAction]:
+        """See Work. Joins, drains, leaves and mirrors are tried again; a beat is not: the next one is newer."""
+        todo = in_order(actions)
         events: list[Event] = []
-        beaten: set[str] = set()
-        for action in actions:
-            if isinstance(action, Beat):
-                if action.incarnation in beaten:
-                    continue
-                beaten.add(action.incarnation)
-            events += self._do(action)
-        return events
-
-    def failed(
-        self, actions: Sequence[LeaseAction], error: StoreUnavailable
-    ) -> tuple[list[Event], float | None]:
-        """Joins, drains and mirrors are tried again; a beat is not: the next one is due soon, and is newer."""
-        events: list[Event] = [StoreAway(str(error))]
-        if any(isinstance(action, Beat) for action in actions):
-            events.append(BeatUnanswered())
-        lasting = any(not isinstance(action, Beat) for action in actions)
-        return events, AGAIN_S if lasting else None
+        while todo:
+            try:
+                events += self._do(todo[0])
+            except StoreUnavailable as error:
+                if any(isinstance(one, Beat) for one in todo):
+                    events.append(BeatUnanswered(str(error)))
+                left = [one for one in todo if not isinstance(one, Beat)]
+                return Done(events, left, AGAIN_S, str(error))
+            del todo[0]
+        return Done(events)
 
     def _do(self, action: LeaseAction) -> list[Event]:
         sent = self._monotonic()
@@ -72,9 +65,9 @@ class LeaseWork:
                 return [JoinAnswered(incarnation, self._store.join(self._registration(incarnation)), sent)]
             case SayDraining(incarnation, draining):
                 self._store.drain(incarnation, draining)
-                return [DrainAnswered(draining)]
+                return [DrainAnswered(incarnation, draining)]
             case Leave(incarnation):
-                return [Left(self._store.leave(incarnation))]
+                return [Left(incarnation, self._store.leave(incarnation))]
             case MirrorView(view):
                 self._store.mirror_view(view)
                 return []
@@ -88,15 +81,25 @@ class TakeoverWork:
     def __init__(self, store: LeaseStore) -> None:
         self._store = store
 
-    def run(self, actions: Sequence[TakeOver]) -> list[Event]:
-        """See Work."""
-        return [
-            TakeoverAnswered(one.dead, self._store.take_over(one.taker, one.dead, one.beat))
-            for one in actions
-        ]
+    def run(self, actions: Sequence[TakeOver]) -> Done[TakeOver]:
+        """See Work. Not tried again here: whoever is still lapsed is seen so again."""
+        return Done(
+            [
+                TakeoverAnswered(one.dead, self._store.take_over(one.taker, one.dead, one.beat))
+                for one in actions
+            ]
+        )
 
-    def failed(
-        self, actions: Sequence[TakeOver], error: StoreUnavailable
-    ) -> tuple[list[Event], float | None]:
-        """Not tried again here: whoever is still lapsed is seen so again."""
-        return [StoreAway(str(error))], None
+
+def in_order(actions: Sequence[LeaseAction]) -> list[LeaseAction]:
+    """Mirrored views last, and only the newest: they lock a row that others want. A beat that is asked for right after
+    another is one with it; between them nothing else may have been asked, or the answer would not tell of it.
+    """
+    found: list[LeaseAction] = []
+    mirrored: list[LeaseAction] = []
+    for one in actions:
+        if isinstance(one, MirrorView):
+            mirrored = [one]
+        elif not (isinstance(one, Beat) and found and found[-1] == one):
+            found.append(one)
+    return [*found, *mirrored]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.facts import AlertsHeldUp, AlertsSent
 from shardkeeper.domain.notices import digest_of, notice_of
-from shardkeeper.domain.planner.events import Event, StoreAway
 from shardkeeper.node.duties import Round
+from shardkeeper.node.lanes import Done
 from shardkeeper.ports.duties import AlertRow, AlertStore
 from shardkeeper.ports.notifier import Notice, Notifier, Posted
 
@@ -38,8 +37,11 @@ class OutboxWork:
         self._tell = tell
         self._posted: deque[float] = deque()
 
-    def run(self, actions: Sequence[Round]) -> list[Event]:
-        """See Work. A service that refuses holds up the round: the alerts stay, and are due again when it says."""
+    def run(self, actions: Sequence[Round]) -> Done[Round]:
+        """See Work. A service that refuses holds up the round: the alerts stay, and are due again when it says.
+
+        What was posted and could not be marked is posted again: at least once.
+        """
         incarnation = actions[-1].incarnation
         due = self._store.due_alerts(incarnation, LIMIT)
         single = max(0, SINGLE_PER_MINUTE - self._in_last_minute())
@@ -47,11 +49,7 @@ class OutboxWork:
             self._send_singly(incarnation, due)
         else:
             self._send_digests(incarnation, due)
-        return []
-
-    def failed(self, actions: Sequence[Round], error: StoreUnavailable) -> tuple[list[Event], float | None]:
-        """What was posted and could not be marked is posted again: at least once."""
-        return [StoreAway(str(error))], None
+        return Done()
 
     def _send_singly(self, incarnation: str, due: Sequence[AlertRow]) -> None:
         for position, alert in enumerate(due):

@@ -2,96 +2,197 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 
-from shardkeeper.domain.errors import JournalFull, StoreUnavailable
-from shardkeeper.domain.outcomes import Outcome, Progress
+from shardkeeper.domain.errors import JournalFull, PartlyUnanswered, StoreUnavailable
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
 from shardkeeper.domain.planner.actions import Record, Report
-from shardkeeper.domain.planner.events import Event, OutcomesAnswered, StoreAway
+from shardkeeper.domain.planner.events import Event, OutcomesAnswered
+from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.node.lanes import Done
 from shardkeeper.ports.journal import OutcomeJournal
 from shardkeeper.ports.runs import RunStore
 
 AGAIN_S = 0.5
+LOCKED_AGAIN_S = 5.0
+"""An attempt whose row is locked is tried again after this, apart from the others: each try takes a time-out."""
+LOOK_S = 0.1
+"""While only such attempts wait, so often it is looked whether their time has come."""
+IN_ONE_CALL = 1_000
+
+Claim = tuple[str, AttemptKey, int]
+"""Whose, which attempt, and under which claim."""
 
 
 class OutcomesWork:
-    """Outcomes that PostgreSQL did not answer for are kept in the journal too, until it does (rule 12)."""
+    """Outcomes that PostgreSQL did not answer for are kept in the journal too, until it does (rule 12).
 
-    most = 500
+    Each round is given all that waits, so that every outcome is in the journal after the first failure, however many
+    there are; reports are one per claim, so that they do not pile up.
+    """
 
-    def __init__(self, store: RunStore, journal: OutcomeJournal) -> None:
+    most = sys.maxsize
+
+    def __init__(self, store: RunStore, journal: OutcomeJournal, monotonic: Callable[[], float]) -> None:
         self._store = store
         self._journal = journal
-        self._kept: dict[int, Outcome] = {}
-        """By identity: an outcome holds JSON values and cannot be hashed."""
+        self._monotonic = monotonic
+        self._locked: dict[Claim, float] = {}
+        """Claims that timed out by themselves, with when they are tried again."""
 
-    def run(self, actions: Sequence[Record | Report]) -> list[Event]:
+    def run(self, actions: Sequence[Record | Report]) -> Done[Record | Report]:
         """See Work. Reports go first: a checkpoint must not arrive after its attempt's outcome."""
-        events: list[Event] = []
-        for incarnation in dict.fromkeys(action.incarnation for action in actions):
-            reports = [a.progress for a in actions if isinstance(a, Report) and a.incarnation == incarnation]
-            if reports:
-                self._store.progress(incarnation, merged(reports))
-            outcomes = [a.outcome for a in actions if isinstance(a, Record) and a.incarnation == incarnation]
-            if outcomes:
-                answers = self._store.record(incarnation, outcomes)
-                self._settle(outcomes)
-                events.append(OutcomesAnswered(tuple(outcomes), tuple(answers)))
-        return events
-
-    def failed(
-        self, actions: Sequence[Record | Report], error: StoreUnavailable
-    ) -> tuple[list[Event], float | None]:
-        """Write outcomes to the journal, once, and try again for ever."""
-        reason = str(error)
+        waiting = in_order(actions)
+        round_ = _Round(self._store, self._journal, self._locked, self._monotonic())
+        fresh = [one for one in waiting if _claim(one) not in self._locked]
+        due = [one for one in waiting if self._locked.get(_claim(one), round_.locked_until) <= round_.now]
         try:
-            self._keep(actions)
+            # those that were locked stand apart: the others would have to wait for each of their time-outs
+            for batch in (fresh[:IN_ONE_CALL], due[:IN_ONE_CALL]):
+                round_.write(batch)
+            again_s = 0.0 if len(fresh) > IN_ONE_CALL else LOOK_S
+        except StoreUnavailable as error:
+            round_.reason, again_s = str(error), AGAIN_S
+        left = [one for one in waiting if id(one) not in round_.written]
+        if round_.reason is not None:
+            self._keep(left, round_)
+        return Done(round_.events, left, again_s, round_.reason)
+
+    def dropped(self, actions: Sequence[Record | Report]) -> None:
+        """The lane ends: outcomes that were not recorded are kept for the next start. Raises JournalFull."""
+        for incarnation in _incarnations(actions):
+            self._journal.append(incarnation, _outcomes(actions, incarnation))
+
+    def _keep(self, left: Sequence[Record | Report], round_: _Round) -> None:
+        try:
+            self.dropped(left)
         except JournalFull as full:
-            reason = f"{reason}; {full}"
-        return [StoreAway(reason)], AGAIN_S
-
-    def _keep(self, actions: Sequence[Record | Report]) -> None:
-        for action in actions:
-            if isinstance(action, Record) and id(action.outcome) not in self._kept:
-                self._journal.append(action.incarnation, [action.outcome])
-                self._kept[id(action.outcome)] = action.outcome
-
-    def _settle(self, outcomes: list[Outcome]) -> None:
-        settled = [outcome for outcome in outcomes if self._kept.pop(id(outcome), None) is not None]
-        if settled:
-            self._journal.settled(settled)
+            round_.reason = f"{round_.reason}; {full}"
 
 
-def replay(store: RunStore, journal: OutcomeJournal) -> int:
-    """Before a node joins: record what an earlier life of it left in the journal; how many there were.
+class _Round:
+    """Calls of one round. ``written``: identities of the actions that were answered for."""
 
-    What was taken over meanwhile is answered "superseded", which is an answer. Raises StoreUnavailable: try again.
+    def __init__(
+        self, store: RunStore, journal: OutcomeJournal, locked: dict[Claim, float], now: float
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._locked = locked
+        self.now = now
+        self.locked_until = now + LOCKED_AGAIN_S
+        self.events: list[Event] = []
+        self.written: set[int] = set()
+        self.reason: str | None = None
+
+    def write(self, batch: Sequence[Record | Report]) -> None:
+        """Raises StoreUnavailable when nothing more is known; what was answered before stands."""
+        for incarnation in _incarnations(batch):
+            mine = [one for one in batch if one.incarnation == incarnation]
+            if reports := [one for one in mine if isinstance(one, Report)]:
+                self._report(incarnation, reports)
+            # where the report is locked out, so is the outcome, and must not overtake it
+            records = [one for one in mine if isinstance(one, Record) and not self._locked_out(one)]
+            if records:
+                self._record(incarnation, records)
+
+    def _report(self, incarnation: str, reports: Sequence[Report]) -> None:
+        try:
+            self._store.progress(incarnation, [one.progress for one in reports])
+            self._answered(reports)
+        except PartlyUnanswered as error:
+            self._sort_out(reports, error)
+
+    def _record(self, incarnation: str, records: Sequence[Record]) -> None:
+        outcomes = [one.outcome for one in records]
+        answers: Sequence[OutcomeAnswer]
+        try:
+            answers = self._store.record(incarnation, outcomes)
+            self._answered(records)
+        except PartlyUnanswered as error:
+            self._sort_out(records, error)
+            outcomes = [
+                one for one, answer in zip(outcomes, error.answers, strict=True) if answer is not None
+            ]
+            answers = [answer for answer in error.answers if answer is not None]
+        if outcomes:
+            self._journal.settled(outcomes)
+            self.events.append(OutcomesAnswered(incarnation, tuple(outcomes), tuple(answers)))
+
+    def _sort_out(self, asked: Sequence[Record | Report], error: PartlyUnanswered) -> None:
+        self.reason = str(error)
+        for one, answer in zip(asked, error.answers, strict=True):
+            if answer is None:
+                self._locked[_claim(one)] = self.locked_until
+            else:
+                self._answered([one])
+
+    def _answered(self, done: Sequence[Record | Report]) -> None:
+        for one in done:
+            self.written.add(id(one))
+            self._locked.pop(_claim(one), None)
+
+    def _locked_out(self, one: Record) -> bool:
+        return self._locked.get(_claim(one), self.now) > self.now
+
+
+def replay(store: RunStore, journal: OutcomeJournal, later: Callable[[Record], None]) -> None:
+    """Before a node joins: record what an earlier life of it left in the journal.
+
+    What was taken over meanwhile is answered "superseded", which is an answer. What is locked is handed to ``later``:
+    a row must not keep the node from joining. Raises StoreUnavailable: try again.
     """
     unsettled = journal.unsettled()
     for incarnation in dict.fromkeys(incarnation for incarnation, _ in unsettled):
         outcomes = [outcome for owner, outcome in unsettled if owner == incarnation]
-        store.record(incarnation, outcomes)
-        journal.settled(outcomes)
-    return len(unsettled)
+        answers: Sequence[OutcomeAnswer | None]
+        try:
+            answers = store.record(incarnation, outcomes)
+        except PartlyUnanswered as error:
+            answers = error.answers
+        asked = list(zip(outcomes, answers, strict=True))
+        journal.settled([outcome for outcome, answer in asked if answer is not None])
+        for outcome, answer in asked:
+            if answer is None:
+                later(Record(incarnation, outcome))
 
 
-def merged(reports: Sequence[Progress]) -> list[Progress]:
-    """One report per claim: for each column the last that said anything."""
-    last: dict[tuple[object, int], Progress] = {}
-    for report in reports:
-        before = last.get((report.key, report.claim_no))
-        last[report.key, report.claim_no] = report if before is None else _over(before, report)
-    return list(last.values())
+def in_order(actions: Sequence[Record | Report]) -> list[Record | Report]:
+    """Reports first, one per claim with the last word for each column, then outcomes."""
+    merged: dict[Claim, Report] = {}
+    for action in actions:
+        if isinstance(action, Report):
+            before = merged.get(_claim(action))
+            merged[_claim(action)] = action if before is None else _over(before, action)
+    return [*merged.values(), *(action for action in actions if isinstance(action, Record))]
 
 
-def _over(before: Progress, after: Progress) -> Progress:
-    return Progress(
-        after.key,
-        after.claim_no,
-        after.phase or before.phase,
-        after.started_at or before.started_at,
-        before.fraction if after.fraction is None else after.fraction,
-        before.message if after.message is None else after.message,
-        before.checkpoint if after.checkpoint is None else after.checkpoint,
-        after.code_version or before.code_version,
+def _over(before: Report, after: Report) -> Report:
+    old, new = before.progress, after.progress
+    return Report(
+        after.incarnation,
+        Progress(
+            new.key,
+            new.claim_no,
+            new.phase or old.phase,
+            new.started_at or old.started_at,
+            old.fraction if new.fraction is None else new.fraction,
+            old.message if new.message is None else new.message,
+            old.checkpoint if new.checkpoint is None else new.checkpoint,
+            new.code_version or old.code_version,
+        ),
     )
+
+
+def _claim(action: Record | Report) -> Claim:
+    said = action.outcome if isinstance(action, Record) else action.progress
+    return action.incarnation, said.key, said.claim_no
+
+
+def _incarnations(actions: Iterable[Record | Report]) -> list[str]:
+    return list(dict.fromkeys(action.incarnation for action in actions))
+
+
+def _outcomes(actions: Iterable[Record | Report], incarnation: str) -> list[Outcome]:
+    return [a.outcome for a in actions if isinstance(a, Record) and a.incarnation == incarnation]

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.planner.actions import Alert, CloseUnrunnable, ReadPending
-from shardkeeper.domain.planner.events import Event, PendingRead, StoreAway
+from shardkeeper.domain.planner.events import Event, PendingRead
+from shardkeeper.node.lanes import Done
 from shardkeeper.ports.duties import AlertStore
 from shardkeeper.ports.runs import RunStore
 
-AGAIN_S = 1.0
+AGAIN_S = 0.5
 
 
 class PendingWork:
@@ -22,22 +23,23 @@ class PendingWork:
         self._store = store
         self._limit = limit
 
-    def run(self, actions: Sequence[ReadPending | CloseUnrunnable]) -> list[Event]:
-        """See Work."""
+    def run(self, actions: Sequence[ReadPending | CloseUnrunnable]) -> Done[ReadPending | CloseUnrunnable]:
+        """See Work. A reading is tried until it is answered, as the planner asks for no other before; readings that
+        were gathered are one. What could not be closed is found by the next look.
+        """
+        readings = [action for action in actions if isinstance(action, ReadPending)][-1:]
         events: list[Event] = []
-        for action in actions:
-            if isinstance(action, CloseUnrunnable):
-                self._store.no_eligible_node(action.incarnation, action.keys, action.reason)
-            else:
-                rows = self._store.pending(action.incarnation, self._limit)
-                events.append(PendingRead(tuple(rows)))
-        return events
-
-    def failed(
-        self, actions: Sequence[ReadPending | CloseUnrunnable], error: StoreUnavailable
-    ) -> tuple[list[Event], float | None]:
-        """Not tried again: the next look finds the same."""
-        return [StoreAway(str(error))], None
+        try:
+            while readings:
+                rows = self._store.pending(readings[0].incarnation, self._limit)
+                full = len(rows) >= self._limit
+                events.append(PendingRead(readings.pop().incarnation, tuple(rows), full))
+            for action in actions:
+                if isinstance(action, CloseUnrunnable):
+                    self._store.no_eligible_node(action.incarnation, action.keys, action.reason)
+        except StoreUnavailable as error:
+            return Done(events, readings, AGAIN_S, str(error))
+        return Done(events)
 
 
 class AlertsWork:
@@ -48,12 +50,11 @@ class AlertsWork:
     def __init__(self, store: AlertStore) -> None:
         self._store = store
 
-    def run(self, actions: Sequence[Alert]) -> list[Event]:
-        """See Work."""
-        for action in actions:
-            self._store.raise_alert(action.event_key, action.kind, action.body)
-        return []
-
-    def failed(self, actions: Sequence[Alert], error: StoreUnavailable) -> tuple[list[Event], float | None]:
-        """Tried again until it stands."""
-        return [StoreAway(str(error))], AGAIN_S
+    def run(self, actions: Sequence[Alert]) -> Done[Alert]:
+        """See Work. Tried again until they stand."""
+        for position, action in enumerate(actions):
+            try:
+                self._store.raise_alert(action.event_key, action.kind, action.body)
+            except StoreUnavailable as error:
+                return Done(left=actions[position:], again_s=AGAIN_S, unanswered=str(error))
+        return Done()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shardkeeper.domain.attempts import CreateRun
-from shardkeeper.domain.errors import StoreUnavailable
+from shardkeeper.domain.errors import PartlyUnanswered, StoreUnavailable
 from shardkeeper.domain.planner.actions import Claim, Create
 from shardkeeper.domain.planner.events import ClaimsAnswered, Event, RunsAnswered, RunsUnanswered, StoreAway
 from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.node.lanes import Done
 from shardkeeper.ports.runs import RunStore
 
 
@@ -20,7 +21,7 @@ class RunsWork:
     def __init__(self, store: RunStore) -> None:
         self._store = store
 
-    def run(self, actions: Sequence[Create | Claim]) -> list[Event]:
+    def run(self, actions: Sequence[Create | Claim]) -> Done[Create | Claim]:
         """See Work. Each call answers for itself: what was answered before another failed is not lost."""
         events: list[Event] = []
         for incarnation in dict.fromkeys(action.incarnation for action in actions):
@@ -31,27 +32,31 @@ class RunsWork:
                 events += self._create(incarnation, batch)
             if keys := [key for one in mine if isinstance(one, Claim) for key in one.keys]:
                 events += self._claim(incarnation, keys)
-        return events
-
-    def failed(
-        self, actions: Sequence[Create | Claim], error: StoreUnavailable
-    ) -> tuple[list[Event], float | None]:
-        """Never called: ``run`` answers for each call."""
-        raise error
+        return Done(events)
 
     def _create(self, incarnation: str, batch: list[CreateRun]) -> list[Event]:
         """Not tried again here when the store is away: the next beat that is answered looks back."""
         try:
-            return [RunsAnswered(tuple(batch), tuple(self._store.create(incarnation, batch)))]
+            return [RunsAnswered(incarnation, tuple(batch), tuple(self._store.create(incarnation, batch)))]
+        except PartlyUnanswered as error:
+            asked = list(zip(batch, error.answers, strict=True))
+            answered = [(request, answer) for request, answer in asked if answer is not None]
+            unanswered = tuple(request for request, answer in asked if answer is None)
+            requests, answers = zip(*answered, strict=True) if answered else ((), ())
+            return [
+                RunsAnswered(incarnation, requests, answers),
+                StoreAway(str(error)),
+                RunsUnanswered(incarnation, unanswered),
+            ]
         except StoreUnavailable as error:
-            return [StoreAway(str(error)), RunsUnanswered(tuple(batch))]
+            return [StoreAway(str(error)), RunsUnanswered(incarnation, tuple(batch))]
 
     def _claim(self, incarnation: str, keys: list[AttemptKey]) -> list[Event]:
         """Not tried again either: what landed all the same is found by reconciling."""
         try:
-            return [ClaimsAnswered(tuple(keys), tuple(self._store.claim(incarnation, keys)))]
+            return [ClaimsAnswered(incarnation, tuple(keys), tuple(self._store.claim(incarnation, keys)))]
         except StoreUnavailable as error:
-            return [StoreAway(str(error)), ClaimsAnswered(tuple(keys), ())]
+            return [StoreAway(str(error)), ClaimsAnswered(incarnation, tuple(keys), ())]
 
 
 def _one_per_job(requests: list[CreateRun]) -> tuple[list[CreateRun], list[CreateRun]]:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.planner.actions import Decline, ForgetDeclines, ReadPinned, ReadSpecs
-from shardkeeper.domain.planner.events import Event, PinnedRead, SpecsRead, StoreAway
+from shardkeeper.domain.planner.events import Event, PinnedRead, SpecsRead
 from shardkeeper.node.histories import HistoryReader, Reading
+from shardkeeper.node.lanes import Done
+from shardkeeper.node.not_understood import NotUnderstood
 from shardkeeper.ports.specs import Declined, InvalidMark, SpecRows, SpecStore
 
 SpecAction = ReadSpecs | ReadPinned | Decline | ForgetDeclines
@@ -24,35 +26,43 @@ class SpecsWork:
         self._reader = reader
         self._node_id = node_id
         self._token: str | None = None
-        self._unknown: dict[str, str] = {}
-        """Jobs declined for a spec that this version does not know, with what it is."""
+        self._not_understood = NotUnderstood()
 
-    def run(self, actions: Sequence[SpecAction]) -> list[Event]:
-        """See Work. All readings asked for become one: what changed since the last."""
+    def run(self, actions: Sequence[SpecAction]) -> Done[SpecAction]:
+        """See Work. All readings asked for become one: what changed since the last.
+
+        What was read stays read when a later call fails, and the rest is tried again: a node that missed a change
+        would go on with the old spec.
+        """
         events: list[Event] = []
-        for one in actions:
-            if isinstance(one, ForgetDeclines):
-                self._store.forget_declines(self._node_id)
-                self._store.decline(
-                    self._declined(self._unknown)
-                )  # what code was renewed does not matter to these
-            elif isinstance(one, Decline):
-                self._store.decline([Declined(one.job_name, self._node_id, one.reason, one.versions)])
+        writes = [one for one in actions if isinstance(one, Decline | ForgetDeclines)]
         pinned = [one for one in actions if isinstance(one, ReadPinned)]
-        if pinned:
-            events.append(self._pinned(pinned))
-        if any(isinstance(one, ReadSpecs) for one in actions):
-            events += self._changes()
-        names = dict.fromkeys(name for one in actions if isinstance(one, ReadSpecs) for name in one.jobs)
-        if names:
-            events.append(self._read(self._store.named(tuple(names), ()), whole=False))
-        return events
+        reads = [one for one in actions if isinstance(one, ReadSpecs)]
+        try:
+            while writes:
+                self._write(writes[0])
+                del writes[0]
+            if pinned:
+                events.append(self._pinned(pinned))
+                pinned = []
+            if reads:
+                events += self._changes()
+                events += self._named(reads)
+        except StoreUnavailable as error:
+            return Done(events, [*writes, *pinned, *reads], AGAIN_S, str(error))
+        return Done(events)
 
-    def failed(
-        self, actions: Sequence[SpecAction], error: StoreUnavailable
-    ) -> tuple[list[Event], float | None]:
-        """Tried again: a node that missed a change would go on with the old spec."""
-        return [StoreAway(str(error))], AGAIN_S
+    def _write(self, action: Decline | ForgetDeclines) -> None:
+        if isinstance(action, Decline):
+            self._store.decline([Declined(action.job_name, self._node_id, action.reason, action.versions)])
+            return
+        self._store.forget_declines(self._node_id)
+        # that code was renewed does not matter to these
+        self._store.decline(self._declined(self._not_understood.told))
+
+    def _named(self, reads: Sequence[ReadSpecs]) -> list[Event]:
+        names = tuple(dict.fromkeys(name for one in reads for name in one.jobs))
+        return [self._read(self._store.named(names, ()), whole=False)] if names else []
 
     def _changes(self) -> list[Event]:
         whole = self._token is None
@@ -81,12 +91,10 @@ class SpecsWork:
         return SpecsRead(jobs, impls, whole)
 
     def _decline(self, reading: Reading) -> None:
-        known = [name for name in self._unknown if name in reading.jobs and name not in reading.unknown]
-        if known or reading.unknown:
-            self._store.decline(self._declined({**dict.fromkeys(known), **reading.unknown}))
-        self._unknown |= reading.unknown
-        for name in known:
-            del self._unknown[name]
+        changes = self._not_understood.changes(reading)
+        if changes:
+            self._store.decline(self._declined(changes))
+            self._not_understood.tell(changes)
 
     def _declined(self, reasons: Mapping[str, str | None]) -> list[Declined]:
         return [Declined(name, self._node_id, reason) for name, reason in reasons.items()]

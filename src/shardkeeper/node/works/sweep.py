@@ -6,20 +6,23 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, account_for
-from shardkeeper.domain.errors import StoreUnavailable
-from shardkeeper.domain.facts import DutyDone
-from shardkeeper.domain.planner.events import Event, StoreAway
+from shardkeeper.domain.facts import DutyDone, SweepLeftToOthers
+from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.node.duties import Round
-from shardkeeper.node.histories import HistoryReader
+from shardkeeper.node.histories import HistoryReader, Reading
+from shardkeeper.node.lanes import Done
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweepStore
 from shardkeeper.ports.specs import SpecRows
 
-STEP_ASIDE_S = 60.0
-"""How long a node that does not understand some spec leaves the sweep to others."""
+STEP_ASIDE_S = 180.0
+"""How long a node that does not understand some spec leaves the sweep to others: well above the minute for which it
+holds the duty, so that another gets it meanwhile."""
 
 
 class SweepWork:
-    """``nodes_of``: the eligible nodes of an each_node job, None for others. ``tell``: facts for log and metrics."""
+    """``nodes_of``: the eligible nodes of an each_node job, None for others; ``members_known``: whether it can tell.
+    ``tell``: facts for log and metrics. ``alert`` writes an alert.
+    """
 
     most = 100
 
@@ -28,27 +31,33 @@ class SweepWork:
         store: SweepStore,
         reader: HistoryReader,
         nodes_of: NodesOf,
+        members_known: Callable[[], bool],
         monotonic: Callable[[], float],
         tell: Callable[[object], None],
+        alert: Callable[[Alert], None],
         jobs_per_slice: int = 1_000,
         slices_per_round: int = 200,
     ) -> None:
         self._store = store
         self._reader = reader
         self._nodes_of = nodes_of
+        self._members_known = members_known
         self._monotonic = monotonic
         self._tell = tell
+        self._alert = alert
         self._jobs_per_slice = jobs_per_slice
         self._slices_per_round = slices_per_round
         self._aside_until = 0.0
 
-    def run(self, actions: Sequence[Round]) -> list[Event]:
+    def run(self, actions: Sequence[Round]) -> Done[Round]:
         """See Work. Slice after slice of one window, until there is nothing left or the duty is another's.
 
-        Time goes on meanwhile, so that there is always a next window: that is the next round's.
+        Time goes on meanwhile, so that there is always a next window: that is the next round's. After a failure the
+        next round begins where the cursor stands.
         """
-        if self._monotonic() < self._aside_until:
-            return []
+        # with no member known, each_node jobs would seem to have no node to run on
+        if self._monotonic() < self._aside_until or not self._members_known():
+            return Done()
         incarnation = actions[-1].incarnation
         created = recorded = 0
         window_until: datetime | None = None
@@ -57,11 +66,11 @@ class SweepWork:
             if found is None or window_until not in (None, found.window_until):
                 break
             window_until = found.window_until
-            decided = self._decide(found)
-            if decided is None:
-                self._aside_until = self._monotonic() + STEP_ASIDE_S
+            reading = self._reader.read(_rows(found))
+            if reading.unknown or reading.unknown_impls:
+                self._step_aside(reading)
                 break
-            runs, records = decided
+            runs, records = self._decide(found, reading)
             if self._store.sweep_apply(incarnation, found, runs, records):
                 created += len(runs)
                 recorded += sum(record.count for record in records)
@@ -69,17 +78,19 @@ class SweepWork:
             self._tell(
                 DutyDone("sweep", f"{created} misfire runs created, {recorded} fires recorded as not run")
             )
-        return []
+        return Done()
 
-    def failed(self, actions: Sequence[Round], error: StoreUnavailable) -> tuple[list[Event], float | None]:
-        """The next round begins where the cursor stands."""
-        return [StoreAway(str(error))], None
+    def _step_aside(self, reading: Reading) -> None:
+        """Some spec here is for a newer version to judge: leave the slice to a node that can, and say so, as nobody
+        sweeps where there is no such node.
+        """
+        self._aside_until = self._monotonic() + STEP_ASIDE_S
+        unknown = {**reading.unknown, **reading.unknown_impls}
+        name, reason = next(iter(unknown.items()))
+        self._tell(SweepLeftToOthers(tuple(sorted(unknown)), reason))
+        self._alert(Alert(f"sweep-left:{name}", "sweep_left", {"name": name, "problem": reason}))
 
-    def _decide(self, found: SweepSlice) -> tuple[list[MisfireRun], list[RangeRecord]] | None:
-        """None: some spec here is for a newer version to judge; leave the slice to a node that can."""
-        reading = self._reader.read(_rows(found))
-        if reading.unknown:
-            return None
+    def _decide(self, found: SweepSlice, reading: Reading) -> tuple[list[MisfireRun], list[RangeRecord]]:
         window = Window(found.window_from, found.window_until, found.now)
         runs: list[MisfireRun] = []
         records: list[RangeRecord] = []
