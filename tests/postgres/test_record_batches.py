@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shardkeeper.domain.errors import StoreUnavailable
+from shardkeeper.domain.errors import PartlyUnanswered, StoreUnavailable
 from shardkeeper.postgres.batches import MOST_TIMEOUTS, in_parts
 from shardkeeper.postgres.errors import StoreTimeout
 
@@ -53,6 +53,29 @@ def test_one_that_times_out_keeps_no_other_from_being_stored(count: int, locked:
     with pytest.raises(StoreTimeout):
         in_parts(range(count), store.call, refuse)
     assert sorted(store.stored) == [each for each in range(count) if each != locked % count]
+
+
+def test_the_answers_of_the_others_are_told_with_the_one_that_timed_out() -> None:
+    store = Store(bad=[1], locked=[5])
+    with pytest.raises(PartlyUnanswered) as raised:
+        in_parts(range(7), store.call, refuse)
+    assert raised.value.answers == (
+        "0 stored",
+        refuse(1, "no such character"),
+        "2 stored",
+        "3 stored",
+        "4 stored",
+        None,
+        "6 stored",
+    )
+
+
+def test_answers_are_told_although_too_many_timed_out() -> None:
+    store = Store(locked=range(1, 100))
+    with pytest.raises(StoreTimeout) as raised:
+        in_parts(range(2), store.call, refuse)
+    assert isinstance(raised.value, PartlyUnanswered)
+    assert raised.value.answers == ("0 stored", None)
 
 
 def test_two_that_time_out_keep_no_other_from_being_stored() -> None:
