@@ -97,7 +97,7 @@ def event_of(told: WorkerEvent) -> Event | None:
             declined = ending.error_message or "it cannot be run here" if ending.decline else None
             return AttemptOver(_outcome(told, ending), declined=declined)
         case AttemptReturned(key, claim_no):
-            return AttemptOver(Outcome(key, claim_no, AttemptStatus.PENDING), returned=True)
+            return AttemptOver(Outcome(key, claim_no, AttemptStatus.PENDING))
         case WorkersChanged() | EntrypointChecked():
             return None
 

@@ -102,6 +102,7 @@ def test_a_look_back_asks_for_nothing_twice() -> None:
 
 def test_a_version_taken_up_is_looked_back_at_from_its_stamp_on() -> None:
     desk = Desk().up()
+    desk.specs(job("another", since_s=10_000))
     desk.seconds = 10
     assert fires(desk.specs(job(since_s=7.5))) == [8, 9, 10]
 

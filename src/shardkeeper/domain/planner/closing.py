@@ -66,7 +66,7 @@ class Closing:
             self._mind.declined[versions] = event.declined
             told = Tell(JobDeclined(run.job_name, event.declined))
             return self._back(outcome), [Decline(run.job_name, versions, event.declined), told]
-        if event.returned or (holding.give_back and outcome.status is AttemptStatus.STOPPED):
+        if holding.give_back and outcome.status is AttemptStatus.STOPPED:
             return self._back(outcome), []
         return self._with_retry(holding, outcome), []
 

@@ -149,11 +149,10 @@ class AttemptOver:
     """A worker is done with an attempt. ``outcome`` is as the task ended, without the policy's word on a
     next attempt.
 
-    ``returned``: nothing of it ran (given back). ``declined``: this node cannot run the job, and why.
+    PENDING gives it back under the same number. ``declined``: this node cannot run the job, and why.
     """
 
     outcome: Outcome
-    returned: bool = False
     declined: str | None = None
 
 
