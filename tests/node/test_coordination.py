@@ -400,3 +400,28 @@ def test_one_view_at_a_time_is_published_and_a_refusal_is_told_and_tried_again()
     assert [fact for fact in facts if isinstance(fact, ViewRefused)] == [ViewRefused(4, "", "no answer")]
     coordination.seen(leading(view(5, "a"), 8))
     assert [(one.epoch, version) for one, version in answering.asked] == [(4, 7), (6, 8)]
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_what_came_during_a_publication_is_thought_over_again_without_another_snapshot(ok: bool) -> None:
+    answering, later = Answering(), list[float]()
+    coordination = Coordination(
+        answering,
+        NodeInfo("a", "a/0"),
+        NodeClock(VirtualClock()),
+        Board(),
+        lambda: "new",
+        lambda told: None,
+        later.append,
+        lambda reason: None,
+    )
+    coordination.enter("a/1")
+    coordination.seen(leading(view(3, "a"), 7))
+    coordination.seen(leading(view(9, "a"), 8))
+    assert len(answering.asked) == 1
+    later.clear()
+    coordination.published(Published(ok, answering.asked[0][0], detail="no answer"))
+    assert len(later) == 1
+    assert later[0] > 0.1
+    coordination.reconsider()
+    assert len(answering.asked) == 2

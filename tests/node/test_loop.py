@@ -102,6 +102,30 @@ def test_letters_are_read_between_two_of_the_agenda(desk: Desk) -> None:
     assert desk.until("due second") == ["due first", "posted", "due second"]
 
 
+def test_what_is_due_again_at_once_keeps_neither_the_watchdog_nor_the_mailbox_waiting(desk: Desk) -> None:
+    pieces: list[int] = []
+
+    def piece() -> None:
+        desk.post(f"letter {len(pieces)}")
+        pieces.append(len(pieces))
+        if "letter 40" not in desk.reader.words:
+            desk.later(0.0, piece)
+
+    desk.later(0.0, piece)
+    desk.start()
+    desk.until("letter 40")
+    assert all(desk.pings.acquire(blocking=False) for _ in range(40))
+
+
+def test_a_step_of_the_wall_clock_is_told_between_two_that_are_due(desk: Desk) -> None:
+    desk.later(0.0, lambda: desk.clock.step(3600.0))
+    desk.later(0.0, "next")
+    desk.start()
+    desk.until("next")
+    told = [one for one in desk.reader.read if one == "next" or isinstance(one, ClockStepped)]
+    assert isinstance(told[0], ClockStepped)
+
+
 def test_a_mailbox_that_never_empties_does_not_keep_the_agenda_waiting(desk: Desk) -> None:
     overdue = threading.Event()
 

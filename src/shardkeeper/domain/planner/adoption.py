@@ -8,6 +8,7 @@ its owner is full, dead, skewed or cannot import it, without anybody having to k
 
 from __future__ import annotations
 
+from shardkeeper.domain.accounting import NO_NODE
 from shardkeeper.domain.attempts import Pending
 from shardkeeper.domain.planner.actions import Action, Claim, CloseUnrunnable, ReadPending, ReadPinned, Wake
 from shardkeeper.domain.planner.events import ClaimsAnswered, Moment, PendingDue, PendingRead
@@ -15,8 +16,6 @@ from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import AttemptKey, TriggerKind
 from shardkeeper.domain.specs import JobVersion
-
-NO_ELIGIBLE_NODE = "no eligible node"
 
 
 class Adoption:
@@ -80,7 +79,7 @@ class Adoption:
         if unread:
             actions.append(ReadPinned(tuple(unread), tuple(dict.fromkeys(unread.values()))))
         if hopeless:
-            actions.append(CloseUnrunnable(self._mind.incarnation, tuple(hopeless), NO_ELIGIBLE_NODE))
+            actions.append(CloseUnrunnable(self._mind.incarnation, tuple(hopeless), NO_NODE))
         self._mind.holdings.wait(wanted)
         if granted := self._mind.holdings.next_waiting():
             actions.append(Claim(self._mind.incarnation, granted))
