@@ -15,6 +15,8 @@ from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
 PROMISE = "endings"
+SWEEP_BEHIND_S = 20.0
+"""A few rounds of the sweep, and a change of who holds it."""
 
 
 def check(world: World) -> Iterator[Broken]:
@@ -33,6 +35,9 @@ def check(world: World) -> Iterator[Broken]:
         if names:
             yield Broken(PROMISE, f"{what} are left: {names[:5]}", _about(names[0]))
     yield from _deleted(world)
+    behind_s = (database.now() - database.sweep.watermark).total_seconds()
+    if behind_s > world.conditions.sweep_lag_s + SWEEP_BEHIND_S:
+        yield Broken(PROMISE, f"nothing was swept for {behind_s:.0f} s")
     closed = Counter(entry.run_id for entry in database.history.of(What.RUN_CLOSED))
     for run_id, times in closed.items():
         if times > 1:
