@@ -157,7 +157,7 @@ def test_values_and_result_go_where_they_belong() -> None:
 def test_a_task_that_wants_to_be_tried_later_goes_back_for_as_long() -> None:
     found = over(Ending(EndingStatus.RETRY_LATER, delay_s=30.0))
     assert (found.outcome.status, found.outcome.delay_s) == (AttemptStatus.PENDING, 30.0)
-    assert (found.returned, found.declined) == (False, None)
+    assert found.declined is None
 
 
 def test_what_cannot_be_run_here_is_declined_with_the_reason() -> None:
@@ -169,7 +169,7 @@ def test_what_cannot_be_run_here_is_declined_with_the_reason() -> None:
 def test_what_never_began_goes_back() -> None:
     found = event_of(AttemptReturned(KEY, 4, "workers are closing"))
     assert isinstance(found, AttemptOver)
-    assert (found.returned, found.outcome.status, found.outcome.claim_no) == (True, AttemptStatus.PENDING, 4)
+    assert (found.outcome.status, found.outcome.claim_no) == (AttemptStatus.PENDING, 4)
 
 
 def test_what_runs_is_reported_as_it_goes() -> None:

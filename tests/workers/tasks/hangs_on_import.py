@@ -1,3 +1,3 @@
-import time
+import threading
 
-time.sleep(600)
+threading.Event().wait(600)

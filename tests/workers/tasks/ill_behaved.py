@@ -12,13 +12,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from shardkeeper import CalculateValue, Cancel, DistributeTask, RetryLater, ShardContext, ValidationError
 
 KEPT: list[Any] = []
+NEVER = threading.Event()
 
 
 def _told(context: ShardContext, name: str) -> None:
@@ -135,21 +135,21 @@ class Hangs(DistributeTask):
             _told(context, "hanging")
             while True:
                 with contextlib.suppress(BaseException):
-                    time.sleep(600)
+                    NEVER.wait(600)
         if context.parameters.get("child"):
             child = subprocess.Popen(["sleep", "600"], start_new_session=True)
             Path(context.parameters["dir"], "child").write_text(str(child.pid))
         _told(context, "hanging")
         if how == "polite":
             while not context.cancelled:
-                time.sleep(0.01)
+                NEVER.wait(0.01)
             context.save_checkpoint({"stopped": True})
             return
         if how == "thread":
             while True:
-                time.sleep(0.01)
+                NEVER.wait(0.01)
         try:
-            time.sleep(600)
+            NEVER.wait(600)
         finally:
             _told(context, "cleaned")
 
@@ -169,7 +169,7 @@ class Waits(DistributeTask):
     def calculate(self, context: ShardContext, data: Any) -> Any:
         _told(context, f"waiting-{context.item}")
         while not Path(context.parameters["file"]).exists():
-            time.sleep(0.01)
+            NEVER.wait(0.01)
         return "done"
 
 
@@ -245,7 +245,7 @@ class Spoils(DistributeTask):
             case "environment":
                 os.environ["SPOILT"] = "1"
             case "thread":
-                threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+                threading.Thread(target=NEVER.wait, args=(600,), daemon=True).start()
             case "stdout":
                 os.close(1)
             case "limits":
