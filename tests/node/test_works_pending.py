@@ -1,0 +1,72 @@
+"""Looking at PENDING attempts, and alerts that no outcome writes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from shardkeeper.domain.planner.actions import Alert, CloseUnrunnable, ReadPending
+from shardkeeper.domain.planner.events import PendingRead
+from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.memory.store import MemoryStore
+from shardkeeper.node.works.pending import AlertsWork, PendingWork
+from tests.contract.story import A, Story
+from tests.node.links import FailingLink, failing_story
+
+LIMIT = 3
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.story: Story
+        self.store: MemoryStore
+        self.link: FailingLink
+        self.story, self.store, self.link = failing_story()
+        self.work = PendingWork(self.store, LIMIT)
+
+    def waiting(self, items: int) -> tuple[int, list[AttemptKey]]:
+        """A run of which so many items wait; its id and their keys."""
+        self.story.job(sharding_total_count=items)
+        run = self.story.create(claim_items=()).run_id
+        assert run is not None
+        keys = [row.key for row in self.story.pending()]
+        self.link.calls.clear()
+        return run, keys
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_readings_that_were_gathered_are_one(bench: Bench) -> None:
+    bench.waiting(2)
+    (read,) = bench.work.run([ReadPending(A)] * 4).events
+    assert isinstance(read, PendingRead)
+    assert (len(read.rows), bench.link.calls["pending"]) == (2, 1)
+
+
+def test_whoever_asks_is_told_whether_there_may_be_more(bench: Bench) -> None:
+    bench.waiting(LIMIT + 1)
+    (read,) = bench.work.run([ReadPending(A)]).events
+    assert read == PendingRead(A, tuple(bench.store.pending(A, LIMIT)), True)
+    (read,) = PendingWork(bench.store, LIMIT + 2).run([ReadPending(A)]).events
+    assert isinstance(read, PendingRead)
+    assert len(read.rows) == LIMIT + 1
+    assert read == PendingRead(A, read.rows, False)
+
+
+def test_what_nobody_can_run_is_closed(bench: Bench) -> None:
+    run, keys = bench.waiting(2)
+    bench.work.run([CloseUnrunnable(A, tuple(keys), "no eligible node")])
+    assert bench.story.statuses(run) == ["FAILED", "FAILED"]
+    assert bench.story.status(run) == "FAILED"
+
+
+def test_an_alert_said_twice_is_one_row(bench: Bench) -> None:
+    alert = Alert(
+        "skew:a", "clock_skew", {"node_id": "a", "at": datetime(2026, 1, 1, tzinfo=UTC).isoformat()}
+    )
+    AlertsWork(bench.store).run([alert, alert])
+    assert bench.story.kinds() == ["clock_skew"]

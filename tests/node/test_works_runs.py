@@ -1,0 +1,90 @@
+"""Creating and claiming: gathered, in order, each call answering for itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.planner.actions import Claim, Create
+from shardkeeper.domain.planner.events import ClaimsAnswered, RunsAnswered, StoreAway
+from shardkeeper.memory.store import MemoryStore
+from shardkeeper.node.works.runs import RunsWork
+from shardkeeper.ports.runs import CreateRun
+from tests.contract.story import A, B, Story
+from tests.node.links import FailingLink, failing_story
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.story: Story
+        self.store: MemoryStore
+        self.link: FailingLink
+        self.story, self.store, self.link = failing_story()
+        self.work = RunsWork(self.store)
+        for name in ("one", "two"):
+            self.story.job(name, overlap="allow")
+        self.link.order.clear()
+        self.link.calls.clear()
+
+    def request(self, job: str, ago_s: float = 0.0) -> CreateRun:
+        request = self.story.request(job, fire=self.story.world.now() - timedelta(seconds=ago_s))
+        self.link.calls.clear()
+        return request
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_creations_of_many_jobs_are_one_call_answered_in_their_order(bench: Bench) -> None:
+    requests = [bench.request("one"), bench.request("two")]
+    (answered,) = bench.work.run([Create(A, one) for one in requests]).events
+    assert isinstance(answered, RunsAnswered)
+    assert (answered.incarnation, answered.requests) == (A, tuple(requests))
+    assert [answer.outcome for answer in answered.answers] == [Creation.CREATED] * 2
+    assert bench.link.calls["create"] == 1
+
+
+def test_two_fires_of_one_job_go_out_one_after_the_other(bench: Bench) -> None:
+    older, newer, other = bench.request("one", 0.002), bench.request("one"), bench.request("two")
+    events = bench.work.run([Create(A, older), Create(A, other), Create(A, newer)]).events
+    asked = [event.requests for event in events if isinstance(event, RunsAnswered)]
+    assert asked == [(older, other), (newer,)]
+
+
+def test_claims_that_were_gathered_are_one_call(bench: Bench) -> None:
+    keys = []
+    for name in ("one", "two"):
+        run = bench.story.create(name, by=B, claim_items=())
+        keys.append(bench.story.pending()[-1].key)
+        assert run.run_id is not None
+    bench.link.calls.clear()
+    (answered,) = bench.work.run([Claim(A, (key,)) for key in keys]).events
+    assert isinstance(answered, ClaimsAnswered)
+    assert {one.key for one in answered.claimed} == set(keys) == set(answered.asked)
+    assert bench.link.calls["claim"] == 1
+
+
+def test_claims_that_are_not_answered_are_answered_with_nothing(bench: Bench) -> None:
+    bench.story.create("one", by=B, claim_items=())
+    key = bench.story.pending()[0].key
+    bench.link.failing = {"claim"}
+    events = bench.work.run([Claim(A, (key,))]).events
+    assert events[1] == ClaimsAnswered(A, (key,), ())
+
+
+def test_what_was_created_stands_though_the_claim_after_it_failed(bench: Bench) -> None:
+    bench.story.create("two", by=B, claim_items=())
+    key = bench.story.pending()[0].key
+    request = bench.request("one")
+    bench.link.failing = {"claim"}
+    events = bench.work.run([Create(A, request), Claim(A, (key,))]).events
+    assert [type(event) for event in events] == [RunsAnswered, StoreAway, ClaimsAnswered]
+
+
+def test_each_life_asks_for_itself(bench: Bench) -> None:
+    events = bench.work.run([Create(A, bench.request("one")), Create(B, bench.request("two"))]).events
+    assert [event.incarnation for event in events if isinstance(event, RunsAnswered)] == [A, B]
