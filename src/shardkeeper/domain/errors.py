@@ -105,7 +105,7 @@ class SchemaOlder(SchemaMismatch):
 
 
 class SchemaNewer(SchemaMismatch):
-    """The database's schema is newer than this version: install the version that `shardkeeper db upgrade` was run with."""
+    """The database's schema is newer than this version: install the one that ran `shardkeeper db upgrade`."""
 
 
 class SettingsInvalid(ShardkeeperError):

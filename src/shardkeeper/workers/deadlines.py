@@ -15,6 +15,12 @@ class Deadlines:
         self._settings = settings
         self._reports = reports
 
+    def end(self, worker: Worker, now: float) -> None:
+        """Kill a worker that has not started, or not ended, by when it should have."""
+        if now >= worker.kill_at:
+            what = "end" if worker.ready else "start"
+            worker.kill(f"the worker did not {what} in time")
+
     def hurry(self, worker: Worker, flight: Flight, now: float) -> None:
         """Do what is due for one attempt by now."""
         self._reports.look(worker, flight)

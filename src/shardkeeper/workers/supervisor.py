@@ -101,14 +101,11 @@ class Supervisor:
     def join(self) -> None:
         self._thread.join()
 
-    # the loop
-
     def _run(self) -> None:
         while not (self._closing and not self.crew.everyone and self._shut()):
             try:
                 self._turn()
-            except Exception:  # noqa: BLE001 - as the next line says
-                # the rim of the loop: a defect here must not leave every attempt of the node hanging
+            except Exception:  # noqa: BLE001 - the rim of the loop: a defect must not leave every attempt hanging
                 _LOG.exception("a turn of the workers' supervisor failed")
         self.crew.close_guard()
         self._poll.close()
@@ -382,8 +379,6 @@ class Supervisor:
         self._flights.pop(whose, None)
         self._notify(AttemptEnded(*whose, ending))
 
-    # time
-
     def _keep_time(self, now: float) -> None:
         self._look_at = NEVER
         if now >= self._close_at:
@@ -400,10 +395,5 @@ class Supervisor:
                 if not (flight.begun or flight.importing or worker.shared):
                     self._wait_until(now + _LOOK_AFTER_S)
                 self._wait_until(flight.next_at)
-            if now >= worker.kill_at:
-                worker.kill(
-                    "the worker did not start in time"
-                    if not worker.ready
-                    else "the worker did not end in time"
-                )
+            self._deadlines.end(worker, now)
             self._wait_until(worker.kill_at)

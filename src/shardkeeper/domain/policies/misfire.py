@@ -72,9 +72,9 @@ def account(
 ) -> Accounting:
     """Decide for every fire in `gaps` (ascending, apart from one another) whether it runs or is MISSED.
 
-    `once`: the latest runs, unless `later_is_due`: then a fire after the gaps is due already, and is the latest. `all`:
-    the latest `catch_up_limit` run. `skip`: none. What is older than `grace` at `now` never runs. Whatever is dropped in
-    a gap is one range. Takes time in proportion to gaps and runs.
+    `once`: the latest runs, unless `later_is_due`: a fire after the gaps is due already, and is the latest. `all`:
+    the latest `catch_up_limit` run. `skip`: none. What is older than `grace` at `now` never runs. Whatever is dropped
+    in a gap is one range. Takes time in proportion to gaps and runs.
     """
     once = 0 if later_is_due else 1
     allowed = {Misfire.SKIP: 0, Misfire.ONCE: once, Misfire.ALL: catch_up_limit}[policy]
