@@ -70,9 +70,7 @@ def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list
     node_id = lease.who.node_id
     rules = database.rules
     ready = (
-        row
-        for row in database.claimable
-        if rules.is_claimable(row, _reader(database, row, node_id), now)
+        row for row in database.claimable if rules.is_claimable(row, _reader(database, row, node_id), now)
     )
     oldest = heapq.nsmallest(limit, ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
     return [_as_pending(database, row, now) for row in oldest]
