@@ -278,6 +278,17 @@ def test_another_incarnation_is_a_new_candidate_that_republishes_when_it_leads_a
     assert second.published
 
 
+def test_a_leader_whose_session_was_lost_publishes_anew_under_its_new_candidacy() -> None:
+    """Its own view is stored still, and nobody has come or gone."""
+    world = World()
+    leader = world.seat("a")
+    world.settle(SESSION_S)
+    world.ensemble.expire(leader.coordinator)
+    world.settle(SESSION_S)
+    assert leader.published == [1, 2]
+    assert world.stored.published_by == "a/1"
+
+
 def test_whoever_leaves_is_in_no_view_and_leads_no_more() -> None:
     world = World()
     first, second = world.seat("a"), world.seat("b")

@@ -64,6 +64,7 @@ class Coordination:
         self._snapshot: Snapshot | None = None
         self._going_by: View | None = None
         self._published: View | None = None
+        self._candidacy: int | None = None
         self._publishing = False
         self._no_view_since: float | None = None
 
@@ -118,6 +119,10 @@ class Coordination:
         if snapshot.fatal is not None:
             self._fatal(snapshot.fatal)
             return []
+        candidacy = next((one.seq for one in snapshot.candidates if one.mine), None)
+        if candidacy != self._candidacy:
+            # a session that was lost took the candidate with it: whoever leads anew publishes anew
+            self._candidacy, self._published = candidacy, None
         if before is None or (before.session, before.problems) != (snapshot.session, snapshot.problems):
             self._board.tell(CoordinatorSeen(snapshot.session, snapshot.problems))
         self._watch_for_view(snapshot)
