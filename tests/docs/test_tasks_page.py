@@ -10,9 +10,11 @@ import pytest
 
 import shardkeeper
 from shardkeeper import ShardContext, ValidationError, task
+from shardkeeper.domain.planner.settings import PlannerSettings
 from shardkeeper.domain.validation.impls import HTTP_METHODS
 from shardkeeper.specfiles.loading import load_spec_texts
 from shardkeeper.testing import TaskRun, run_task
+from shardkeeper.workers.settings import WorkersSettings
 from tests.docs.pages import code, page, plain, sections, table
 
 PAGE = page("tasks.md")
@@ -79,3 +81,10 @@ def test_the_methods_of_requests_are_those_that_are_allowed() -> None:
     rows = {plain(row[0]): row for row in table(PAGE.split("## A request")[1])}
     assert tuple(rows["method"][2].split(", ")) == HTTP_METHODS
     assert set(rows) == {"method", "headers", "body", "expect_status", "expect_json"}
+
+
+def test_the_times_of_stopping_and_of_time_outs_are_those_of_the_code() -> None:
+    told = PAGE.split("### What it may raise")[1].split("## ")[0]
+    asked_s = PlannerSettings(node_id="a").halt_after_s
+    grace_s = WorkersSettings().timeout_grace_s
+    assert re.findall(r"([\d.]+) s", told) == [f"{asked_s / 2:g}", f"{asked_s:g}", f"{grace_s:g}"]
