@@ -43,7 +43,7 @@ class Facts:
     stored: View | None
     """The view that the coordinator holds; None when there is none, or none that can be read."""
     last_seen: View | None
-    """The view that this node goes by, perhaps of another lineage, perhaps mirrored."""
+    """The view that this node last took from the coordinator or published, perhaps of another lineage."""
     without_view_s: float
     """Monotonic seconds for which the coordinator was seen without a readable view while connected; 0.0 with one."""
     session_timeout_s: float
