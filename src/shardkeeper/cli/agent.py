@@ -20,6 +20,7 @@ def agent() -> None:
     SIGTERM (or Ctrl-C): hand over, end what runs within the grace period, exit 0. A second one: give back what runs at
     once. SIGHUP: new worker processes, so that new task code is taken up.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to renew yet, and its default is to kill
     settings = read_settings()
     configure_log(settings)
     check_schema(settings)

@@ -21,7 +21,7 @@ from shardkeeper.journal.file_journal import FileJournal
 from shardkeeper.node.board import Board
 from shardkeeper.node.compose_options import connection_options, zookeeper_options
 from shardkeeper.node.coordination import Coordination
-from shardkeeper.node.daemon import Daemon, Machinery
+from shardkeeper.node.daemon import Daemon, Machinery, Startable
 from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
@@ -30,6 +30,7 @@ from shardkeeper.node.load import LoadGauge
 from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, Parts, Reconsider
 from shardkeeper.node.orders import OrderLimits
+from shardkeeper.node.outage import OutageTeller
 from shardkeeper.node.status import StatusLine
 from shardkeeper.node.unanswered import Unanswered
 from shardkeeper.node.works.housekeeping import HousekeepingWork
@@ -53,6 +54,7 @@ from shardkeeper.settings.model import Settings
 from shardkeeper.settings.sources import secrets_of
 from shardkeeper.slack.notifier import SlackNotifier
 from shardkeeper.system.clock import SystemClock
+from shardkeeper.system.heartbeat import UrlHeartbeat
 from shardkeeper.system.log import FactLog
 from shardkeeper.system.service import ServiceManager
 from shardkeeper.timers.apscheduler_timers import ApschedulerTimers
@@ -87,6 +89,7 @@ class _Composition:
         self._service = ServiceManager()
         self._connections: list[Connection] = []
         self._lanes: list[ThreadLane[Any]] = []
+        self._watchers: list[Startable] = []
         self._board = Board()
         self._board.subscribe(FactLog(settings.node_id, settings.environment))
         self._board.subscribe(StatusLine(self._service.status))
@@ -95,6 +98,7 @@ class _Composition:
         self._planner = Planner(self._planner_settings(), lambda: uuid.uuid4().hex, random.random)
         self._workers = ProcessWorkers(self._worker_settings())
         self._coordination = self._make_coordination()
+        self._watch_for_outages()
         self.daemon = self._make_daemon()
 
     def _make_daemon(self) -> Daemon:
@@ -127,7 +131,7 @@ class _Composition:
             Node(parts, self._loop.later),
             self._loop,
             self._workers,
-            self._lanes,
+            [*self._lanes, *self._watchers],
             timers,
             PostgresListener(self._options("listener")),
             self._coordinator,
@@ -150,6 +154,7 @@ class _Composition:
             self._registration,
             self._clock.monotonic,
             _Once(lambda: replay(PostgresRuns(lease_link, window_s), journal, outcomes_lane.put)),
+            self._make_heartbeat(),
         )
         specs = SpecsWork(
             PostgresSpecs(self._connect("specs"), window_s), self._reader, self._settings.node_id
@@ -213,6 +218,25 @@ class _Composition:
             lambda seconds: self._loop.later(seconds, Reconsider()),
             self._fatal,
         )
+
+    def _make_heartbeat(self) -> Callable[[], None]:
+        """What each answered beat calls."""
+        url = self._settings.heartbeat_url
+        if url is None:
+            return lambda: None
+        heartbeat = UrlHeartbeat(url.get_secret_value())
+        self._watchers.append(heartbeat)
+        return heartbeat.beaten
+
+    def _watch_for_outages(self) -> None:
+        teller = OutageTeller(
+            self._make_notifier(),
+            self._settings.environment,
+            self._settings.node_id,
+            self._coordination.speaks,
+        )
+        self._board.subscribe(teller)
+        self._watchers.append(teller)
 
     def _make_notifier(self) -> SlackNotifier:
         slack = self._settings.slack

@@ -73,6 +73,10 @@ class Coordination:
         """What was seen last."""
         return self._snapshot
 
+    def speaks(self) -> bool:
+        """Whether this node is the one to speak for the cluster: it leads, or it cannot see who does."""
+        return self._snapshot is None or not self._snapshot.connected or self._snapshot.leading
+
     def enter(self, incarnation: str) -> None:
         """This incarnation holds a lease: take part under it, as a new candidate."""
         self._published = None

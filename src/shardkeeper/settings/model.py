@@ -147,6 +147,13 @@ class Settings(BaseSettings):
         """The lease: two thirds of the session timeout where it is not set."""
         return self.lease if self.lease is not None else self.session_timeout * 2 / 3
 
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _http_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("it must be an http or https URL")
+        return value
+
     @field_validator("node_id", "namespace")
     @classmethod
     def _name(cls, value: str) -> str:

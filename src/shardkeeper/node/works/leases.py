@@ -34,11 +34,13 @@ class LeaseWork:
         registration: Callable[[str], Registration],
         monotonic: Callable[[], float],
         before_joining: Callable[[], None],
+        beaten: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._registration = registration
         self._monotonic = monotonic
         self._before_joining = before_joining
+        self._beaten = beaten
 
     def run(self, actions: Sequence[LeaseAction]) -> Done[LeaseAction]:
         """See Work. Joins, drains, leaves and mirrors are tried again; a beat is not: the next one is newer."""
@@ -59,7 +61,9 @@ class LeaseWork:
         sent = self._monotonic()
         match action:
             case Beat(incarnation):
-                return [Beaten(incarnation, self._store.beat(incarnation), sent)]
+                answer = self._store.beat(incarnation)
+                self._beaten()
+                return [Beaten(incarnation, answer, sent)]
             case Join(incarnation):
                 self._before_joining()
                 return [JoinAnswered(incarnation, self._store.join(self._registration(incarnation)), sent)]
