@@ -251,6 +251,11 @@ begin
            coalesce(array_agg(name order by name) filter (where kind = 'impl'), '{}'),
            coalesce(array_agg(name order by name) filter (where kind = 'pause'), '{}')
         into jobs, impls, pauses from noted;
+    -- Whoever changes sources of one ImplSpec holds no lock that keeps another out: two would each stamp a version that
+    -- lacks what the other wrote. So they pass here one by one; and its row is really written, so that whoever reads from
+    -- an older snapshot (REPEATABLE READ) is refused with 40001 instead of stamping what it sees.
+    perform 1 from shardkeeper.impl_spec i where i.name = any (impls) order by i.name for no key update;
+    update shardkeeper.impl_spec i set description = i.description where i.name = any (impls);
     new_impls := shardkeeper.changed_impls(impls);
     new_jobs := shardkeeper.changed_jobs(jobs);
     perform shardkeeper.show_versions(jobs, new_jobs);
