@@ -136,6 +136,21 @@ begin
 end
 $$;
 
+-- `replace`: a newer fire whose run is live, or waits to be, is in the way of an older one that is created late.
+create function shardkeeper.newer_run(p_job text, p_fire timestamptz, p_holder bigint, p_holder_fire timestamptz,
+    out run_id bigint, out fire_time timestamptz) language plpgsql stable strict
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+begin
+    select r.id, r.fire_time into run_id, fire_time from shardkeeper.job_run r
+     where r.waiting and r.job_name = p_job and r.trigger_kind = 'schedule' and r.fire_time > p_fire
+     order by r.fire_time desc limit 1;
+    if run_id is null and p_holder_fire > p_fire then
+        run_id := p_holder;
+        fire_time := p_holder_fire;
+    end if;
+end
+$$;
+
 -- `replace`: the newest fire stops the live run and the scheduled ones that wait for it.
 create function shardkeeper.stop_older(p_run bigint, p_job text, p_fire timestamptz) returns void
     language plpgsql as $$
@@ -200,14 +215,18 @@ begin
       from unnest(p_all) c where c.run_id = any (v_runs) and c.held is null and c.overlap <> 'allow';
     if v_rivals.runs is not null then
         select coalesce(array_agg(c.run_id) filter (where not q.queues), '{}'),
-               coalesce(array_agg(format('run %s (%s) is in the way', x.holder,
-                                         shardkeeper.run_name(c.job_name, x.holder_fire)))
+               coalesce(array_agg(format('run %s (%s) is in the way', coalesce(n.run_id, x.holder),
+                                         shardkeeper.run_name(c.job_name, coalesce(n.fire_time, x.holder_fire))))
                             filter (where not q.queues), '{}'),
                coalesce(array_agg(c.run_id) filter (where q.queues), '{}')
           into v_skipped, v_reasons, v_queued
           from shardkeeper.compete_for_live(v_rivals.jobs, v_rivals.runs, v_rivals.fires) x
           join unnest(p_all) c on c.run_id = x.run_id
-         cross join lateral (select p_kind <> 'schedule' or c.overlap in ('queue', 'replace') as queues) q;
+          left join lateral shardkeeper.newer_run(
+              case when p_kind = 'schedule' and c.overlap = 'replace' then c.job_name end,
+              c.fire_time, x.holder, x.holder_fire) n on true
+         cross join lateral (select p_kind <> 'schedule' or c.overlap = 'queue'
+                                    or c.overlap = 'replace' and n.run_id is null as queues) q;
     end if;
     if v_skipped <> '{}' then
         update shardkeeper.job_run r

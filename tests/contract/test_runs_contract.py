@@ -382,6 +382,32 @@ def test_with_overlap_replace_the_newest_run_replaces_those_that_wait_too(story:
     assert [each.key.run_id for each in story.pending()] == [third.run_id]
 
 
+def test_with_overlap_replace_a_fire_that_is_created_late_stops_no_newer_run(story: Story) -> None:
+    story.job(overlap="replace")
+    late = story.request()
+    newer = story.create()
+    answer = story.ask(late)
+    assert answer.outcome is Creation.SKIPPED
+    assert answer.reason is not None
+    assert answer.reason.startswith(f"run {newer.run_id} (job@")
+    assert [held.stop_requested for held in story.beat(A).held] == [False]
+
+
+def test_with_overlap_replace_a_fire_that_is_created_late_does_not_come_before_a_newer_that_waits(
+    story: Story,
+) -> None:
+    story.job(overlap="replace")
+    first = story.running()
+    late = story.request()
+    newest = story.create()
+    answer = story.ask(late)
+    assert answer.outcome is Creation.SKIPPED
+    assert answer.reason is not None
+    assert answer.reason.startswith(f"run {newest.run_id} (job@")
+    story.end(first, AttemptStatus.STOPPED)
+    assert [each.key.run_id for each in story.pending()] == [newest.run_id]
+
+
 def test_a_triggered_run_neither_waits_for_a_live_one_nor_is_in_the_way(story: Story) -> None:
     story.job(overlap="skip")
     story.create(claim_items=())

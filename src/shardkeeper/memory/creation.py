@@ -82,8 +82,8 @@ def _create(
     database: MemoryDatabase, lease: LeaseRow, request: CreateRun, wanted: Wanted, now: datetime
 ) -> CreateAnswer:
     reason = _why_held(database, request, now)
-    if reason is None and wanted.terms.overlap is Overlap.SKIP:
-        reason = _in_the_way(database, request.job_name)
+    if reason is None:
+        reason = _in_the_way(database, request, wanted.terms.overlap)
     if reason is not None:
         record = insert_record(
             database, wanted.version, wanted.terms, RunStatus.SKIPPED, request.fire_time, reason,
@@ -119,9 +119,23 @@ def _why_held(database: MemoryDatabase, request: CreateRun, now: datetime) -> st
     return None
 
 
-def _in_the_way(database: MemoryDatabase, job_name: str) -> str | None:
-    live = database.live_run.get(job_name)
-    return None if live is None else f"run {live.run_id} ({run_name(job_name, live.fire_time)}) is in the way"
+def _in_the_way(database: MemoryDatabase, request: CreateRun, overlap: Overlap) -> str | None:
+    """The run because of which this fire is skipped: with ``skip`` the live one; with ``replace`` a newer one that is
+    live or waits to be, as this fire was created late."""
+    live = database.live_run.get(request.job_name)
+    found: Run | None = None
+    if overlap is Overlap.SKIP:
+        found = live
+    elif overlap is Overlap.REPLACE and live is not None:
+        waiting = [
+            run for run in database.waiting.get(request.job_name, ()) if run.kind is TriggerKind.SCHEDULE
+        ]
+        newest = max(waiting, key=lambda run: run.fire_time, default=live)
+        rival = newest if newest.fire_time > request.fire_time else live
+        found = rival if rival.fire_time > request.fire_time else None
+    if found is None:
+        return None
+    return f"run {found.run_id} ({run_name(found.job_name, found.fire_time)}) is in the way"
 
 
 def _stop_older(database: MemoryDatabase, run: Run) -> None:
