@@ -98,8 +98,10 @@ class FactLog:
         self._log = structlog.get_logger("shardkeeper").bind(node=node_id, environment=environment)
 
     def __call__(self, fact: object) -> None:
-        """Write one fact."""
-        self._log.log(_level(fact), event_name(fact), **_fields(fact))
+        """Write one fact; those below the level that is shown cost next to nothing."""
+        level = _level(fact)
+        if logging.getLogger().isEnabledFor(level):
+            self._log.log(level, event_name(fact), **_fields(fact))
 
 
 def event_name(fact: object) -> str:
