@@ -11,6 +11,7 @@ from shardkeeper.domain.leases import Registration
 from shardkeeper.domain.planner.actions import Beat, Join, Leave, MirrorView, SayDraining, TakeOver
 from shardkeeper.domain.planner.events import (
     Beaten,
+    BeatUnanswered,
     DrainAnswered,
     JoinAnswered,
     Left,
@@ -77,9 +78,12 @@ def test_the_own_lease_counts_from_before_the_beat_is_sent(bench: Bench) -> None
     assert beaten.sent_mono == 100.0
 
 
-def test_what_stands_behind_a_beat_that_fails_is_tried_again_in_its_order(bench: Bench) -> None:
+def test_a_beat_that_fails_is_told_and_not_sent_again_but_what_stands_behind_it_is_in_its_order(
+    bench: Bench,
+) -> None:
     bench.link.failing = {"beat"}
     done = bench.work.run([Beat(A), SayDraining(A, True), Leave(B), MirrorView(view(1))])
+    assert done.events == [BeatUnanswered("beat failed")]
     assert done.left == [SayDraining(A, True), Leave(B), MirrorView(view(1))]
     bench.link.failing = set()
     events = bench.work.run(done.left).events
@@ -93,9 +97,27 @@ def test_what_was_answered_before_a_failure_stands(bench: Bench) -> None:
     assert done.left == [Leave(A)]
 
 
+def test_a_beat_that_was_answered_stays_answered_when_the_mirroring_after_it_fails(bench: Bench) -> None:
+    bench.link.failing = {"mirror_view"}
+    done = bench.work.run([MirrorView(view(3)), Beat(A)])
+    assert [type(event) for event in done.events] == [Beaten]
+    assert (done.left, done.unanswered) == ([MirrorView(view(3))], "mirror_view failed")
+
+
+def test_beats_that_piled_up_are_one(bench: Bench) -> None:
+    bench.work.run([Beat(A), Beat(A), Beat(A)])
+    assert bench.link.order == ["beat"]
+
+
+def test_a_beat_that_is_to_tell_of_something_asked_before_it_is_not_merged_away(bench: Bench) -> None:
+    done = bench.work.run([Beat(A), SayDraining(A, True), Beat(A), Beat(B)])
+    assert bench.link.order == ["beat", "drain", "beat", "beat"]
+    assert [type(event) for event in done.events] == [Beaten, DrainAnswered, Beaten, Beaten]
+
+
 def test_only_the_newest_view_is_mirrored_and_after_all_else(bench: Bench) -> None:
-    bench.work.run([MirrorView(view(1)), Beat(A), MirrorView(view(2)), SayDraining(A, True)])
-    assert bench.link.order == ["beat", "drain", "mirror_view"]
+    bench.work.run([MirrorView(view(1)), Join(C), Beat(A), MirrorView(view(2)), SayDraining(A, True)])
+    assert bench.link.order == ["replay", "join", "beat", "drain", "mirror_view"]
     assert bench.link.calls["mirror_view"] == 1
     mirrored = bench.store.beat(A).mirrored
     assert mirrored is not None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
-from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.attempts import CreateAnswer, Creation
+from shardkeeper.domain.errors import PartlyUnanswered
 from shardkeeper.domain.planner.actions import Claim, Create
-from shardkeeper.domain.planner.events import ClaimsAnswered, RunsAnswered, StoreAway
+from shardkeeper.domain.planner.events import ClaimsAnswered, RunsAnswered, RunsUnanswered, StoreAway
 from shardkeeper.memory.store import MemoryStore
 from shardkeeper.node.works.runs import RunsWork
 from shardkeeper.ports.runs import CreateRun
@@ -88,3 +91,35 @@ def test_what_was_created_stands_though_the_claim_after_it_failed(bench: Bench) 
 def test_each_life_asks_for_itself(bench: Bench) -> None:
     events = bench.work.run([Create(A, bench.request("one")), Create(B, bench.request("two"))]).events
     assert [event.incarnation for event in events if isinstance(event, RunsAnswered)] == [A, B]
+
+
+class OneIsLocked:
+    """A store of which the job "locked" times out."""
+
+    def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
+        raise PartlyUnanswered(
+            [
+                None if one.job_name == "locked" else CreateAnswer(Creation.EXISTS, 1, (), one.fire_time)
+                for one in requests
+            ],
+            "one is locked",
+        )
+
+
+def test_runs_that_were_created_are_answered_although_one_is_locked(bench: Bench) -> None:
+    bench.story.job("locked")
+    first, locked, last = (bench.request(name) for name in ("one", "locked", "two"))
+    work = RunsWork(cast("Any", OneIsLocked()))
+    answered, away, unanswered = work.run([Create(A, request) for request in (first, locked, last)]).events
+    assert isinstance(answered, RunsAnswered)
+    assert answered.requests == (first, last)
+    assert away == StoreAway("one is locked")
+    assert unanswered == RunsUnanswered(A, (locked,))
+
+
+def test_runs_that_nobody_answered_for_are_told_as_such(bench: Bench) -> None:
+    request = bench.request("one")
+    bench.link.failing = {"create"}
+    done = bench.work.run([Create(A, request)])
+    assert list(done.events) == [StoreAway("create failed"), RunsUnanswered(A, (request,))]
+    assert (list(done.left), done.unanswered) == ([], None)

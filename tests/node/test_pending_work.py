@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.planner.actions import Alert, CloseUnrunnable, ReadPending
 from shardkeeper.domain.planner.events import PendingRead
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.memory.store import MemoryStore
 from shardkeeper.node.works.pending import AlertsWork, PendingWork
-from tests.contract.story import A, Story
+from tests.contract.story import A, B, Story
 from tests.node.links import FailingLink, failing_story
 
 LIMIT = 3
@@ -64,9 +65,48 @@ def test_what_nobody_can_run_is_closed(bench: Bench) -> None:
     assert bench.story.status(run) == "FAILED"
 
 
+def test_a_look_is_tried_until_it_is_answered_and_that_for_the_newest_life(bench: Bench) -> None:
+    _, keys = bench.waiting(1)
+    bench.link.failing = {"pending"}
+    done = bench.work.run([ReadPending(B), ReadPending(A), CloseUnrunnable(A, tuple(keys), "nobody")])
+    assert (list(done.events), list(done.left), dict(bench.link.calls)) == (
+        [],
+        [ReadPending(A)],
+        {"pending": 1},
+    )
+    bench.link.failing = set()
+    (read,) = bench.work.run(done.left).events
+    assert isinstance(read, PendingRead)
+    assert (read.incarnation, [row.key for row in read.rows], read.full) == (A, keys, False)
+
+
+def test_a_look_is_answered_although_closing_fails(bench: Bench) -> None:
+    _, keys = bench.waiting(1)
+    bench.link.failing = {"no_eligible_node"}
+    done = bench.work.run([CloseUnrunnable(A, tuple(keys), "nobody"), ReadPending(A)])
+    assert [type(event) for event in done.events] == [PendingRead]
+    assert (list(done.left), done.unanswered) == ([], "no_eligible_node failed")
+
+
 def test_an_alert_said_twice_is_one_row(bench: Bench) -> None:
     alert = Alert(
         "skew:a", "clock_skew", {"node_id": "a", "at": datetime(2026, 1, 1, tzinfo=UTC).isoformat()}
     )
     AlertsWork(bench.store).run([alert, alert])
     assert bench.story.kinds() == ["clock_skew"]
+
+
+def test_alerts_are_tried_until_they_stand_and_those_that_do_are_not_said_again(bench: Bench) -> None:
+    class SecondFails(FailingLink):
+        def before(self, call: str) -> None:
+            super().before(call)
+            if self.calls[call] == 2:
+                raise StoreUnavailable("the second")
+
+    link = bench.store.link = SecondFails()
+    work = AlertsWork(bench.store)
+    done = work.run([Alert(name, f"kind {name}", {}) for name in ("a", "b", "c")])
+    assert [one.event_key for one in done.left] == ["b", "c"]
+    work.run(done.left)
+    assert link.order == ["raise_alert"] * 4
+    assert bench.story.kinds() == ["kind a", "kind b", "kind c"]
