@@ -76,7 +76,7 @@ def run_line(run: Row) -> str:
     if late is not None and length is not None:
         said.append(f"{short(late)} late, took {short(length)}")
     if run["missed_count"]:
-        said.append(f"{run['missed_count']} fires")
+        said.append(f"{run['missed_count']} {'fire' if run['missed_count'] == 1 else 'fires'}")
     error = first_error(run) if run["status"] != "COMPLETED" else None
     if error:
         said.append(f"({error[:120]})")

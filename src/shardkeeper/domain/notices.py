@@ -63,7 +63,7 @@ def digest_of(
     if rest:
         facts.append((f"{len(jobs) - len(named)} other jobs", str(rest)))
     return Notice(
-        f"[{environment}] {len(alerts)} alerts: {counts}",
+        f"[{environment}] {len(alerts)} {'alert' if len(alerts) == 1 else 'alerts'}: {counts}",
         tuple(facts),
         channel=channel,
         hint="shardkeeper alerts",
