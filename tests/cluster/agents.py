@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -14,10 +15,12 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 import psycopg
+from click.testing import CliRunner
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from shardkeeper.cli import main
 from shardkeeper.devservers.processes import ServerCommand, ServerProcess, freeze, thaw
 from tests.cluster.witness import Gate, WitnessFile
 from tests.postgres.migrated import upgrade
@@ -147,6 +150,16 @@ class AgentCluster:
     def gate(self, name: str) -> Gate:
         """A shut gate for tasks: pass ``str(gate.path)`` as the parameter ``until``."""
         return Gate(self.folder / f"gate-{name}")
+
+    def cli(self, *arguments: str) -> str:
+        """A command that succeeds; its standard output."""
+        done = CliRunner().invoke(main, arguments, env=dict(self._environment))
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """A command's JSON."""
+        return json.loads(self.cli(*arguments, "--json"))
 
     def connect(self, **parameters: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection of the caller's own, autocommitting unless it says otherwise; the caller closes it."""

@@ -73,6 +73,23 @@ class FailsFirst(Witness):
         return answer
 
 
+class Brief(DistributeTask):
+    """Takes as long as the parameter ``seconds`` says."""
+
+    def calculate(self, context: ShardContext, data: None) -> None:
+        threading.Event().wait(float(context.parameters["seconds"]))
+
+
+class Resumed(DistributeTask):
+    """The first attempt saves a checkpoint and never ends; whoever takes it over tells the checkpoint it found."""
+
+    def calculate(self, context: ShardContext, data: None) -> dict[str, Any]:
+        if context.attempt == 1:
+            context.save_checkpoint({"pid": os.getpid()})
+            threading.Event().wait()
+        return {"before": context.checkpoint}
+
+
 class Parent(DistributeTask):
     """Starts a child, and one that has called setsid, tells their pids, and holds while its gate is shut."""
 
