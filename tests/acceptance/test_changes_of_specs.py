@@ -33,19 +33,11 @@ def jobs(cluster: AgentCluster) -> None:
     for name in ("total", "enabled", "deleted"):
         cluster.job(name, every="1 s", sharding_total_count=3, overlap="skip", **held(cluster, name))
     for name in ("total", "enabled", "deleted"):
-        wait_for_lines(cluster, 3, job=name, event="began")
+        cluster.witness.wait_for(3, job=name, event="began")
 
 
 def held(cluster: AgentCluster, gate: str) -> dict[str, Any]:
     return {"parameters": {"until": str(cluster.gate(gate).path)}}
-
-
-def wait_for_lines(cluster: AgentCluster, count: int, **wanted: Any) -> list[dict[str, Any]]:
-    def told() -> list[dict[str, Any]]:
-        lines = cluster.witness.lines(**wanted)
-        return lines if len(lines) >= count else []
-
-    return wait_until(told, PATIENCE_S, f"{count} lines of {wanted}")
 
 
 def wait_for_completed(
@@ -165,7 +157,7 @@ def test_a_deleted_job_fires_no_more_its_run_under_way_ends_and_its_history_stay
 
 
 def test_changed_parameters_of_an_impl_reach_the_next_fire_on_all_nodes(cluster: AgentCluster) -> None:
-    wait_for_lines(cluster, 1, job="parameters")
+    cluster.witness.wait_for(1, job="parameters")
     cluster.rows(
         """UPDATE shardkeeper.impl_spec SET parameters = '{"colour": "blue"}' WHERE name = 'parameters'"""
     )
@@ -180,14 +172,14 @@ def test_changed_parameters_of_an_impl_reach_the_next_fire_on_all_nodes(cluster:
 
 
 def test_a_retry_after_a_change_runs_with_the_parameters_of_its_runs_version(cluster: AgentCluster) -> None:
-    first = wait_for_lines(cluster, 1, job="retried", event="began")[0]
+    first = cluster.witness.wait_for(1, job="retried", event="began")[0]
     cluster.rows(
         """UPDATE shardkeeper.impl_spec SET parameters = '{"colour": "blue"}' WHERE name = 'retried'"""
     )
     after = changed(cluster, "retried")
     cluster.gate("retried").open()
     wait_for_completed(cluster, "retried", after, 1)
-    again = wait_for_lines(cluster, 1, run=first["run"], attempt=2, event="ended")[0]
+    again = cluster.witness.wait_for(1, run=first["run"], attempt=2, event="ended")[0]
     assert again["parameters"]["colour"] == "red"
     newer = [
         line
@@ -205,7 +197,7 @@ def test_changed_sources_are_dealt_anew_from_the_next_fire(cluster: AgentCluster
         assert len(lines) == 2
         return {key: told for line in lines for key, told in line["sources"].items()}
 
-    wait_for_lines(cluster, 1, job="sources")
+    cluster.witness.wait_for(1, job="sources")
     assert sources_after(
         "INSERT INTO shardkeeper.source_data (impl_spec, key, weight) VALUES ('sources', 'c', 2)"
     ) == {"a": [3.0, {"n": 1}], "b": [1.0, {}], "c": [2.0, {}]}

@@ -28,14 +28,6 @@ def status_of(cluster: AgentCluster, run: int) -> str:
     return status
 
 
-def wait_for_lines(cluster: AgentCluster, count: int, **wanted: Any) -> list[dict[str, Any]]:
-    def told() -> list[dict[str, Any]]:
-        lines = cluster.witness.lines(**wanted)
-        return lines if len(lines) >= count else []
-
-    return wait_until(told, PATIENCE_S, f"{count} lines of {wanted}")
-
-
 def attempts_of(cluster: AgentCluster, run: int, item: int) -> list[dict[str, Any]]:
     return cluster.rows(
         "SELECT * FROM shardkeeper.shard_run WHERE run_id = %s AND item = %s ORDER BY attempt", (run, item)
@@ -78,19 +70,19 @@ def test_a_node_frozen_for_longer_than_its_lease_is_taken_over_and_its_result_is
     cluster.job("frozen", sharding_total_count=3)
     gate = cluster.gate("frozen")
     run = trigger(cluster, "frozen", until=str(gate.path))
-    victim = wait_for_lines(cluster, 3, run=run, event="began")[0]
+    victim = cluster.witness.wait_for(3, run=run, event="began")[0]
     node, item = victim["node"], victim["item"]
     (first_life,) = incarnations(cluster, node)
 
     cluster.pause(node)
-    (again,) = wait_for_lines(cluster, 1, run=run, item=item, attempt=2, event="began")
+    (again,) = cluster.witness.wait_for(1, run=run, item=item, attempt=2, event="began")
     assert again["node"] != node
     gate.open()
     wait_until(
         lambda: status_of(cluster, run) == "COMPLETED", PATIENCE_S, "the run's end without the frozen node"
     )
     # its worker went on, and has a result for it
-    wait_for_lines(cluster, 1, run=run, item=item, attempt=1, event="ended")
+    cluster.witness.wait_for(1, run=run, item=item, attempt=1, event="ended")
     recorded = attempts_of(cluster, run, item)
     cluster.resume(node)
 
@@ -125,7 +117,7 @@ def test_a_killed_node_leaves_no_process_behind_not_even_one_that_called_setsid(
     cluster.job("parent", "parent", sharding_total_count=3)
     gate = cluster.gate("parent")
     run = trigger(cluster, "parent", until=str(gate.path))
-    told = wait_for_lines(cluster, 3, run=run, event="children")
+    told = cluster.witness.wait_for(3, run=run, event="children")
     node, item = told[0]["node"], told[0]["item"]
     mine = {told[0]["pid"], *told[0]["children"]}
     others = {pid for line in told if line["node"] != node for pid in (line["pid"], *line["children"])}
@@ -136,7 +128,7 @@ def test_a_killed_node_leaves_no_process_behind_not_even_one_that_called_setsid(
     wait_until(
         lambda: not any(runs(pid) for pid in family), PATIENCE_S, "the end of the killed node's family"
     )
-    (again,) = wait_for_lines(cluster, 1, run=run, item=item, attempt=2, event="children")
+    (again,) = cluster.witness.wait_for(1, run=run, item=item, attempt=2, event="children")
     # of the other nodes' processes none was touched
     assert all(runs(pid) for pid in others)
     gate.open()

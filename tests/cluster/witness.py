@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from tests.waiting import wait_until
+
+PATIENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +37,12 @@ class WitnessFile:
         # a line that is being written has no end yet
         told = [json.loads(line) for line in text.split("\n")[:-1]]
         return [one for one in told if all(one.get(key) == value for key, value in wanted.items())]
+
+    def wait_for(self, count: int, **wanted: Any) -> list[dict[str, Any]]:
+        """Such lines, once there are that many."""
+
+        def told() -> list[dict[str, Any]]:
+            lines = self.lines(**wanted)
+            return lines if len(lines) >= count else []
+
+        return wait_until(told, PATIENCE_S, f"{count} lines of {wanted}")
