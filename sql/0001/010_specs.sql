@@ -104,6 +104,8 @@ create table shardkeeper.job_spec (
         check (misfire_grace = '1 day' or isfinite(misfire_grace) and extract(year from misfire_grace) = 0
                and extract(month from misfire_grace) = 0 and misfire_grace between '0' and '36500 days'),
     constraint "catch_up_limit is 1 to 10000" check (catch_up_limit between 1 and 10000),
+    constraint "misfire all: catch_up_limit x items is at most 100000"
+        check (misfire <> 'all' or catch_up_limit * sharding_total_count <= 100000),
     constraint "overlap is skip, queue, replace or allow" check (overlap in ('skip', 'queue', 'replace', 'allow')),
     constraint "on_lease_loss is continue or stop" check (on_lease_loss in ('continue', 'stop')),
     constraint "max_attempts is 1 to 1000" check (max_attempts between 1 and 1000),

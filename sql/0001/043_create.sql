@@ -59,6 +59,9 @@ create function shardkeeper.judge_creations(p_requests jsonb, p_window interval,
     returns shardkeeper.creation[]
     language plpgsql
     set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+    -- stands still: the caller holds the creation key
+    v_swept timestamptz := (select coalesce(w.window_until, w.watermark) from shardkeeper.sweep_state w);
 begin
     return (
         select array_agg(row(j.ord, case when j.outcome = 'made' then nextval('shardkeeper.run_id') end, j.job, j.fire,
@@ -85,7 +88,9 @@ begin
                        case when q.fire > p_now then 'early'
                             when f.version is distinct from q.jv or not coalesce(f.enabled, false)
                                  or i.version is distinct from q.iv then 'not_in_force'
-                            when p_now - q.fire >= least(p_window, f.misfire_grace) then 'old'
+                            when p_now - q.fire >= least(p_window, f.misfire_grace)
+                                 -- whatever the caller's window is: the sweep is past it, or at it
+                                 or q.fire <= v_swept then 'old'
                             when not q.make then 'absent'
                             else 'made' end as outcome
                   from jsonb_to_recordset(p_requests) as q (ord integer, job text, fire timestamptz, jv bigint,

@@ -162,17 +162,30 @@ begin
 end
 $$;
 
+-- Shuts stampings and creations out until the transaction ends. Whoever waits for an exclusive key holds up all that come
+-- after: so it gives up soon (55P03) where one of those it waits for is held up itself, and the next round tries again.
+create function shardkeeper.shut_out_creations(p_patience interval) returns void
+    language plpgsql as $$
+declare
+    v_usual text := current_setting('lock_timeout');
+begin
+    perform set_config('lock_timeout', (extract(epoch from p_patience) * 1000)::integer::text, true);
+    perform pg_advisory_xact_lock(shardkeeper.versions_lock_key());
+    perform pg_advisory_xact_lock(shardkeeper.creation_lock_key());
+    perform set_config('lock_timeout', v_usual, true);
+end
+$$;
+
 -- The port's sweep_apply: `p_runs` is an array of {job, fire, jv, iv, total, nodes}, `p_records` of {job, fire, until,
 -- count, status, reason, jv}. False: something changed since it was read.
 create function shardkeeper.sweep_apply(
     p_incarnation text, p_from timestamptz, p_until timestamptz, p_cursor text, p_fingerprint text, p_runs jsonb,
-    p_records jsonb) returns boolean language plpgsql as $$
+    p_records jsonb, p_patience interval) returns boolean language plpgsql as $$
 declare
     v_state shardkeeper.sweep_state;
     v_upto  text := p_cursor::jsonb ->> 1;
 begin
-    perform pg_advisory_xact_lock(shardkeeper.versions_lock_key());
-    perform pg_advisory_xact_lock(shardkeeper.creation_lock_key());
+    perform shardkeeper.shut_out_creations(p_patience);
     if shardkeeper.lock_own_lease(p_incarnation, array['active', 'draining']) is null
        or not exists (select from shardkeeper.duty d where d.name = 'sweep' and d.incarnation = p_incarnation) then
         return false;

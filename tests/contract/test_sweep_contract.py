@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
+from shardkeeper.domain.attempts import Creation
 from shardkeeper.domain.runs import RunStatus
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweptJob
 from shardkeeper.ports.specs import InvalidMark
@@ -330,3 +333,22 @@ def test_items_of_a_missed_each_node_run_are_pinned(story: Story) -> None:
     assert story.apply(done, [run])
     assert [each.pinned_node for each in story.pending(A)] == ["node-a"]
     assert [each.pinned_node for each in story.pending(B)] == ["node-b"]
+
+
+def test_a_fire_that_the_sweep_is_past_is_not_created_on_time(story: Story) -> None:
+    """A creator with a wider window than the sweeper's, or a clock that stepped back."""
+    story.job()
+    outage(story, 5)
+    done = story.slice()
+    request = story.request(fire=done.window_until)
+    assert story.ask(request).outcome is Creation.OLD
+    story.apply(done)
+    assert story.ask(request).outcome is Creation.OLD
+    assert story.create().outcome is Creation.CREATED
+
+
+def test_misfire_all_with_more_items_than_a_sweep_can_insert_at_once_is_refused(story: Story) -> None:
+    with pytest.raises(Exception, match="catch_up_limit"):
+        story.job(misfire="all", catch_up_limit=200, sharding_total_count=501)
+    story.job(misfire="all", catch_up_limit=200, sharding_total_count=500)
+    story.job("once", misfire="once", catch_up_limit=200, sharding_total_count=501)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shardkeeper.domain.specs import ImplSpec, JobSpec, Kind, SourceData, Strategy
+from shardkeeper.domain.specs import ImplSpec, JobSpec, Kind, Misfire, SourceData, Strategy
 from shardkeeper.domain.validation import Limits, impl_problems, job_problems, module_allowed, source_problems
 
 GOOD = JobSpec("price-index", "prices", cron="*/5 * * * *")
@@ -137,6 +137,14 @@ def test_a_fault_is_found_and_only_its_field_is_named(field: str, value: Any) ->
         assert found.mend
         assert str(found).isprintable()
         assert len(str(found)) < 500
+
+
+def test_misfire_all_may_not_ask_for_more_items_than_a_sweep_can_insert_at_once() -> None:
+    job = replace(GOOD, misfire=Misfire.ALL, sharding_total_count=1000, sharding_item_parameters={})
+    assert job_problems(replace(job, catch_up_limit=100)) == []
+    (found,) = job_problems(replace(job, catch_up_limit=101))
+    assert (found.field, found.mend) == ("catch_up_limit", "write at most 100")
+    assert job_problems(replace(job, catch_up_limit=101, misfire=Misfire.ONCE)) == []
 
 
 @pytest.mark.parametrize(

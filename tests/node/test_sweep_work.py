@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
+from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.facts import SweepLeftToOthers
 from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.domain.validation import Limits
 from shardkeeper.node.duties import Round
 from shardkeeper.node.histories import HistoryReader
-from shardkeeper.node.works.sweep import STEP_ASIDE_S, SweepWork
+from shardkeeper.node.works.sweep import MOST_ATTEMPTS, STEP_ASIDE_S, SweepWork
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweepStore, SweptJob
 from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow
 
@@ -103,3 +106,86 @@ def test_the_duty_is_let_go_for_longer_than_it_is_held() -> None:
     bench.mono += STEP_ASIDE_S
     bench.work.run(ROUND)
     assert bench.begun == 2
+
+
+class ManyJobs(Bench):
+    """A store of so many jobs, each with one fire of so many items; it takes as long as what it is to insert says."""
+
+    def __init__(self, jobs: int, items: int, most_items: int = 10**9) -> None:
+        super().__init__()
+        self.nodes = ("n1",)
+        self.jobs = [f"job-{number:04}" for number in range(jobs)]
+        self.items = items
+        self.most_items = most_items
+        self.limits: list[int] = []
+        self.applied: list[int] = []
+
+    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+        self.limits.append(limit)
+        names = self.jobs[:limit]
+        if not names:
+            return None
+        one = found({"sharding_total_count": self.items}, {})
+        (job,) = one.jobs
+        (version,) = job.versions
+        assert version.spec is not None
+        jobs = [
+            replace(
+                job,
+                job_name=name,
+                versions=(replace(version, job_name=name, spec={**version.spec, "name": name}),),
+            )
+            for name in names
+        ]
+        return replace(one, jobs=tuple(jobs))
+
+    def sweep_apply(
+        self, incarnation: str, done: SweepSlice, runs: list[MisfireRun], records: list[RangeRecord]
+    ) -> bool:
+        items = sum(run.sharding_total_count for run in runs)
+        if items > self.most_items:
+            raise StoreUnavailable("statement timeout")
+        self.applied.append(items)
+        del self.jobs[: len(done.jobs)]
+        return True
+
+
+def rounds(bench: Bench, most: int = 50) -> None:
+    """Round after round, until the window is swept."""
+    bench.work = SweepWork(
+        cast("SweepStore", bench),
+        HistoryReader(Limits()),
+        lambda spec: None,
+        lambda: True,
+        lambda: bench.mono,
+        bench.facts.append,
+        bench.alerts.append,
+    )
+    for _ in range(most):
+        with suppress(StoreUnavailable):
+            bench.work.run(ROUND)
+
+
+def test_what_is_too_much_for_one_call_is_inserted_in_several() -> None:
+    bench = ManyJobs(jobs=100, items=1_000)
+    rounds(bench, most=1)
+    assert sum(bench.applied) == 100_000
+    assert max(bench.applied) <= MOST_ATTEMPTS
+
+
+def test_a_slice_that_takes_too_long_is_tried_with_half_as_many_jobs_until_it_is_done() -> None:
+    bench = ManyJobs(jobs=64, items=10, most_items=40)
+    rounds(bench)
+    assert sum(bench.applied) == 640
+    assert bench.jobs == []
+
+
+def test_slices_grow_again_after_what_was_too_much() -> None:
+    bench = ManyJobs(jobs=21, items=1_000)
+    rounds(bench, most=1)
+    bench.jobs = [f"later-{number}" for number in range(3)]
+    bench.items = 1
+    for _ in range(12):
+        bench.jobs.append("more")
+        bench.work.run(ROUND)
+    assert max(bench.limits[-3:]) == bench.limits[0]

@@ -53,11 +53,11 @@ class Caller:
     sweep: PostgresSweep
 
     @staticmethod
-    def over(connection: Connection, lag_s: float = 0.0) -> Caller:
+    def over(connection: Connection, patience_s: float = 3.0) -> Caller:
         return Caller(
             PostgresRuns(connection, WINDOW_S),
             PostgresLeases(connection),
-            PostgresSweep(connection, lag_s, 0.0),
+            PostgresSweep(connection, 0.0, 0.0, patience_s),
         )
 
 

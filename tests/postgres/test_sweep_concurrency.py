@@ -7,6 +7,7 @@ import pytest
 from shardkeeper.domain.attempts import Creation
 from shardkeeper.domain.runs import RunStatus
 from shardkeeper.ports.duties import RangeRecord, SweepSlice
+from shardkeeper.postgres.connection import StoreTimeout
 from tests.postgres.migrated import Migrated
 from tests.postgres.race import A, B, Caller, Race
 
@@ -36,8 +37,8 @@ def apply(caller: Caller, done: SweepSlice, *records: RangeRecord, by: str = A) 
 
 
 def test_a_creation_under_way_is_waited_for_and_its_run_makes_the_sweep_begin_again(race: Race) -> None:
+    race.first.runs.create(A, [race.request()])
     done = begun(race)
-    race.first.runs.create(A, [race.request(fire=done.window_until)])
     record = missed(race, done)
     second = race.meanwhile(lambda: apply(race.second, done, record))
     race.go_on()
@@ -111,3 +112,27 @@ def test_who_was_slow_and_lost_the_duty_applies_nothing(race: Race) -> None:
     assert race.second.sweep.sweep_begin(B, 100) is not None
     assert not apply(race.second, done, missed(race, done))
     assert race.database.one("SELECT count(*) FROM shardkeeper.job_run") == 0
+
+
+def test_a_sweep_that_would_wait_for_long_gives_up_and_holds_up_no_creation(race: Race) -> None:
+    race.database.job("other")
+    race.first.runs.create(A, [race.request("other")])
+    done = begun(race)
+    impatient = Caller.over(race.database.adapter(), patience_s=0.05)
+    with pytest.raises(StoreTimeout):
+        apply(impatient, done)
+    (answer,) = race.hurried.runs.create(A, [race.request()])
+    assert answer.outcome is Creation.CREATED
+    race.go_on()
+
+
+def test_what_the_sweep_is_past_is_not_created_whatever_the_window_of_the_creator(race: Race) -> None:
+    fire = race.now()
+    done = begun(race)
+    (answer,) = race.second.runs.create(B, [race.request(fire=fire)])
+    assert answer.outcome is Creation.OLD
+    assert apply(race.second, done)
+    (answer,) = race.second.runs.create(B, [race.request(fire=fire)])
+    assert answer.outcome is Creation.OLD
+    (answer,) = race.second.runs.create(B, [race.request()])
+    assert answer.outcome is Creation.CREATED

@@ -47,7 +47,8 @@ def create_one(database: MemoryDatabase, lease: LeaseRow | None, request: Create
     if wanted is None:
         return CreateAnswer(Creation.NOT_IN_FORCE, None, (), now)
     window = min(database.on_time_window, wanted.terms.misfire_grace)
-    if not rules.is_on_time(request.fire_time, now, window):
+    on_time = rules.is_on_time(request.fire_time, now, window)
+    if not on_time or rules.is_swept(request.fire_time, database.sweep):
         return CreateAnswer(Creation.OLD, None, (), now)
     if not request.create:
         return CreateAnswer(Creation.ABSENT, None, (), now)

@@ -15,7 +15,7 @@ from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.domain.specs import Strategy
-from shardkeeper.memory.rows import Attempt, Duty, ImplVersion, JobVersion, LeaseRow, PauseRecord, Run
+from shardkeeper.memory.rows import Attempt, Duty, ImplVersion, JobVersion, LeaseRow, PauseRecord, Run, Sweep
 from shardkeeper.ports.duties import SweepSlice
 
 
@@ -50,6 +50,11 @@ class Rules:
     def is_on_time(self, fire_time: datetime, now: datetime, window: timedelta) -> bool:
         """Not left to the sweep; the job's ``misfire_grace`` may make the window shorter."""
         return now - fire_time < window
+
+    def is_swept(self, fire_time: datetime, sweep: Sweep) -> bool:
+        """The sweep is past the fire, or at it: whatever the clock and the creator's window say, it is no longer to be
+        created on time."""
+        return fire_time <= (sweep.window_until or sweep.watermark)
 
     def is_new_fire(self, existing: Run | None) -> bool:
         """One run or record per job and fire time of the kinds schedule and misfire."""

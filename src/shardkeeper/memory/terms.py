@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shardkeeper.domain.durations import parse_duration
-from shardkeeper.domain.specs import ImplSpec, JobSpec, Overlap, SourceData, Strategy
+from shardkeeper.domain.specs import ImplSpec, JobSpec, Misfire, Overlap, SourceData, Strategy
+from shardkeeper.domain.validation.limits import MAX_CATCH_UP_ITEMS
 from shardkeeper.memory.rows import JobTerms
 
 _DURATIONS = frozenset(
@@ -92,6 +93,9 @@ def _typed(column: str, value: Any) -> Any:
 
 def terms_of(row: Mapping[str, Any]) -> JobTerms:
     """The terms of a complete job_spec row; raises ValueError where SQL's CHECKs would refuse it."""
+    items = int(row["catch_up_limit"]) * int(row["sharding_total_count"])
+    if row["misfire"] == Misfire.ALL and items > MAX_CATCH_UP_ITEMS:
+        raise ValueError(f"misfire all: catch_up_limit x items is at most {MAX_CATCH_UP_ITEMS}")
     return JobTerms(
         enabled=bool(row["enabled"]),
         overlap=Overlap(row["overlap"]),

@@ -12,18 +12,26 @@ from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.rows import as_json, instant
 
 BEGIN = "SELECT shardkeeper.sweep_begin(%s, %s, %s, %s::int)"
-APPLY = "SELECT shardkeeper.sweep_apply(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb)"
+APPLY = "SELECT shardkeeper.sweep_apply(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s)"
 HOLD = timedelta(seconds=60)
 """How long the duty stays with its holder without being renewed, while that one's lease lives."""
+PATIENCE_S = 0.3
+"""How long applying waits for creations under way. All that come later wait behind it, so it gives up soon where one of
+them is held up itself."""
 
 
 class PostgresSweep:
     """See ``ports.duties.SweepStore``. What is younger than both times together is not swept."""
 
     def __init__(
-        self, connection: Connection, on_time_window_s: float = 30.0, statement_timeout_s: float = 10.0
+        self,
+        connection: Connection,
+        on_time_window_s: float = 30.0,
+        statement_timeout_s: float = 10.0,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._connection = connection
+        self._patience = timedelta(seconds=patience_s)
         self._lag = timedelta(seconds=on_time_window_s + statement_timeout_s)
 
     def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
@@ -43,6 +51,7 @@ class PostgresSweep:
                 done.fingerprint,
                 as_json([_run_json(order, each) for order, each in enumerate(runs)]),
                 as_json([_record_json(each) for each in records]),
+                self._patience,
             ),
         )
         return bool(applied)

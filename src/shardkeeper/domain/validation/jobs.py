@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shardkeeper.domain.durations import format_duration
 from shardkeeper.domain.problems import Problem, problem
-from shardkeeper.domain.specs import JobSpec, Strategy
+from shardkeeper.domain.specs import JobSpec, Misfire, Strategy
 from shardkeeper.domain.validation.alerting import alert_problems
 from shardkeeper.domain.validation.limits import (
     LONGEST_RETRY,
@@ -16,6 +16,7 @@ from shardkeeper.domain.validation.limits import (
     MAX_ATTEMPTS,
     MAX_BACKOFF,
     MAX_CATCH_UP,
+    MAX_CATCH_UP_ITEMS,
     MAX_DESCRIPTION,
     MAX_PRIORITY,
     MAX_SHARDING_TOTAL,
@@ -49,6 +50,7 @@ def job_problems(spec: JobSpec, limits: Limits = Limits()) -> list[Problem]:  # 
     problems += timing_problems(spec, limits)
     problems += _item_parameter_problems(spec)
     problems += _phase_problems(spec)
+    problems += _catch_up_problems(spec)
     problems += alert_problems(spec.alert)
     return problems
 
@@ -98,6 +100,17 @@ def _item_parameter_problems(spec: JobSpec) -> Iterator[Problem]:
             )
         if wrong := wrong_text(text, MAX_DESCRIPTION):
             yield problem(field, text, *wrong)
+
+
+def _catch_up_problems(spec: JobSpec) -> Iterator[Problem]:
+    items = spec.catch_up_limit * spec.sharding_total_count
+    if spec.misfire is Misfire.ALL and items > MAX_CATCH_UP_ITEMS:
+        yield problem(
+            "catch_up_limit",
+            spec.catch_up_limit,
+            f"means up to {items} items at once with {spec.sharding_total_count} items a run",
+            f"write at most {max(1, MAX_CATCH_UP_ITEMS // spec.sharding_total_count)}",
+        )
 
 
 def _phase_problems(spec: JobSpec) -> Iterator[Problem]:

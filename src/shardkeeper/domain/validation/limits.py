@@ -9,6 +9,8 @@ MAX_SHARDING_TOTAL = 10_000
 MAX_PRIORITY = 100
 MAX_ATTEMPTS = 1000
 MAX_CATCH_UP = 10_000
+MAX_CATCH_UP_ITEMS = 100_000
+"""Of one job with misfire `all`: what a sweep decides of a job is inserted at once, within the store's time-out."""
 MAX_BACKOFF = 1000.0
 MAX_WEIGHT = 1e12
 MAX_DESCRIPTION = 10_000

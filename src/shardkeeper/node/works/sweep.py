@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, account_for
+from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.facts import DutyDone, SweepLeftToOthers
 from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.node.duties import Round
@@ -17,6 +18,9 @@ from shardkeeper.ports.specs import SpecRows
 STEP_ASIDE_S = 180.0
 """How long a node that does not understand some spec leaves the sweep to others: well above the minute for which it
 holds the duty, so that another gets it meanwhile."""
+MOST_ATTEMPTS = 20_000
+"""Inserted by one slice: a fraction of a second, during which no run is created. A job alone may have more
+(``domain.validation`` bounds it), as what one sweep decides of a job is applied as a whole."""
 
 
 class SweepWork:
@@ -45,7 +49,7 @@ class SweepWork:
         self._monotonic = monotonic
         self._tell = tell
         self._alert = alert
-        self._jobs_per_slice = jobs_per_slice
+        self._most_jobs = self._jobs = jobs_per_slice
         self._slices_per_round = slices_per_round
         self._aside_until = 0.0
 
@@ -53,7 +57,8 @@ class SweepWork:
         """See Work. Slice after slice of one window, until there is nothing left or the duty is another's.
 
         Time goes on meanwhile, so that there is always a next window: that is the next round's. After a failure the
-        next round begins where the cursor stands.
+        next round begins where the cursor stands, with a slice of half as many jobs: one that took too long would take
+        too long for ever.
         """
         # with no member known, each_node jobs would seem to have no node to run on
         if self._monotonic() < self._aside_until or not self._members_known():
@@ -62,7 +67,7 @@ class SweepWork:
         created = recorded = 0
         window_until: datetime | None = None
         for _ in range(self._slices_per_round):
-            found = self._store.sweep_begin(incarnation, self._jobs_per_slice)
+            found = self._begun(incarnation)
             if found is None or window_until not in (None, found.window_until):
                 break
             window_until = found.window_until
@@ -71,7 +76,9 @@ class SweepWork:
                 self._step_aside(reading)
                 break
             runs, records = self._decide(found, reading)
-            if self._store.sweep_apply(incarnation, found, runs, records):
+            if self._is_too_much(found, runs):
+                continue
+            if self._applied(incarnation, found, runs, records):
                 created += len(runs)
                 recorded += sum(record.count for record in records)
         if created or recorded:
@@ -79,6 +86,35 @@ class SweepWork:
                 DutyDone("sweep", f"{created} misfire runs created, {recorded} fires recorded as not run")
             )
         return Done()
+
+    def _begun(self, incarnation: str) -> SweepSlice | None:
+        try:
+            return self._store.sweep_begin(incarnation, self._jobs)
+        except StoreUnavailable:
+            self._halve(self._jobs)
+            raise
+
+    def _applied(
+        self, incarnation: str, found: SweepSlice, runs: list[MisfireRun], records: list[RangeRecord]
+    ) -> bool:
+        try:
+            applied = self._store.sweep_apply(incarnation, found, runs, records)
+        except StoreUnavailable:
+            self._halve(len(found.jobs))
+            raise
+        if 2 * _attempts(runs) <= MOST_ATTEMPTS:
+            self._jobs = min(2 * self._jobs, self._most_jobs)
+        return applied
+
+    def _is_too_much(self, found: SweepSlice, runs: list[MisfireRun]) -> bool:
+        """Whether the same place is to be begun again with fewer jobs."""
+        if len(found.jobs) < 2 or _attempts(runs) <= MOST_ATTEMPTS:
+            return False
+        self._halve(len(found.jobs))
+        return True
+
+    def _halve(self, jobs: int) -> None:
+        self._jobs = max(1, jobs // 2)
 
     def _step_aside(self, reading: Reading) -> None:
         """Some spec here is for a newer version to judge: leave the slice to a node that can, and say so, as nobody
@@ -102,6 +138,10 @@ class SweepWork:
             runs += [_misfire(one) for one in due]
             records += [_record(one) for one in ranges]
         return runs, records
+
+
+def _attempts(runs: Sequence[MisfireRun]) -> int:
+    return sum(run.sharding_total_count for run in runs)
 
 
 def _rows(found: SweepSlice) -> SpecRows:
