@@ -5,10 +5,12 @@ Every due fire is covered exactly once: by a run, or by a MISSED or SKIPPED reco
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from shardkeeper.domain.naming import parse_run_name
 from shardkeeper.domain.runs import RunStatus, TriggerKind
 from shardkeeper.domain.specs import Overlap
 from shardkeeper.memory.rows import Run
@@ -18,6 +20,7 @@ from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
 PROMISE = "fires"
+_IN_THE_WAY = re.compile(r"run [0-9]+ \((?P<name>.+)\) is in the way")
 RECORDS = (RunStatus.MISSED, RunStatus.SKIPPED)
 
 
@@ -82,7 +85,13 @@ def _judge(world: World, fire: DueFire, cover: Run) -> Iterator[Broken]:
 def _may_skip(world: World, fire: DueFire, cover: Run) -> bool:
     if switched_off(world.people.diary, cover.job_name, fire.fire_time, cover.created_at):
         return True
-    return "in the way" in (cover.reason or "") and cover.terms.overlap is Overlap.SKIP
+    in_the_way = _IN_THE_WAY.fullmatch(cover.reason or "")
+    if in_the_way is None:
+        return False
+    if cover.terms.overlap is Overlap.REPLACE:
+        # it came late: the newest fire is the one that runs
+        return parse_run_name(in_the_way["name"]).fire_time > fire.fire_time
+    return cover.terms.overlap is Overlap.SKIP
 
 
 def _too_late(world: World, fire: DueFire, cover: Run) -> bool:
