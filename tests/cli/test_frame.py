@@ -203,4 +203,4 @@ def test_an_agent_of_which_a_part_broke_ends_with_exit_code_1_and_logs_where(
     (record,) = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[0] is KeyError
-    assert handled == [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+    assert handled == [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]

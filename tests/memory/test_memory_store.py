@@ -31,6 +31,7 @@ class Place:
         self.author.put_impl("impl")
         self.author.put_job("job", impl_spec="impl", every=timedelta(seconds=10))
         self.store.join(Registration("node-a", "node-a/1", "host", 1, 1.0, {}, "1.0"))
+        self.clock.advance(1)  # what is not after the schema's own beginning is the past of the sweep
 
     def request(self) -> CreateRun:
         rows = self.store.load()
