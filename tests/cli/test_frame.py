@@ -200,7 +200,7 @@ def test_an_agent_of_which_a_part_broke_ends_with_exit_code_1_and_logs_where(
     monkeypatch.setattr("shardkeeper.cli.agent.signal.signal", lambda number, handler: handled.append(number))
     done = run(env, "agent")
     assert (done.exit_code, done.stderr) == (1, "shardkeeper: lane specs: 'x'\n")
-    (record,) = caplog.records
+    (record,) = [one for one in caplog.records if one.name == "shardkeeper"]
     assert record.exc_info is not None
     assert record.exc_info[0] is KeyError
     assert handled == [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
