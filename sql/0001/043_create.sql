@@ -118,7 +118,7 @@ begin
         on conflict (job_name) do update set taken_at = shardkeeper.live_run.taken_at
         returning job_name, run_id, fire_time)
     select array_agg(h.job_name), array_agg(h.run_id), array_agg(h.fire_time) into v_jobs, v_runs, v_fires from held h;
-    if v_runs @> p_runs then
+    if cardinality(v_runs) = cardinality(p_runs) and v_runs @> p_runs then
         return;
     end if;
     return query
@@ -217,7 +217,8 @@ begin
     end if;
 
     select array_agg(c.job_name) as jobs, array_agg(c.run_id) as runs, array_agg(c.fire_time) as fires into v_rivals
-      from unnest(p_all) c where c.run_id = any (v_runs) and c.held is null and c.overlap <> 'allow';
+      from unnest(p_all) c
+     where (c.run_id in (select unnest(v_runs))) is true and c.held is null and c.overlap <> 'allow';
     if v_rivals.runs is not null then
         select coalesce(array_agg(c.run_id) filter (where not q.queues), '{}'),
                coalesce(array_agg(format('run %s (%s) is in the way', coalesce(n.run_id, x.holder),
@@ -241,7 +242,7 @@ begin
     end if;
     if v_queued <> '{}' then
         perform shardkeeper.queue_runs(array_agg(c.run_id), array_agg(c.fire_time), array_agg(c.job_name))
-           from unnest(p_all) c where c.run_id = any (v_queued);
+           from unnest(p_all) c where (c.run_id in (select unnest(v_queued))) is true;
     end if;
 
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, status, node_id, incarnation,
@@ -250,10 +251,11 @@ begin
            case when own.is then p_node end, case when own.is then p_incarnation end, c.nodes[i.item + 1], v_now,
            w.waits, case when own.is then 1 else 0 end, case when own.is then v_now end
       from unnest(p_all) c
-     cross join lateral (select c.run_id = any (v_queued) as waits) w
+     cross join lateral (select (c.run_id in (select unnest(v_queued))) is true as waits offset 0) w
      cross join lateral generate_series(0, c.total - 1) i (item)
      cross join lateral (select not w.waits and i.item = any (c.claim_items) as is) own
-     where c.run_id = any (v_runs) and c.held is null and c.run_id <> all (v_skipped);
+     where (c.run_id in (select unnest(v_runs))) is true and c.held is null
+       and c.run_id not in (select unnest(v_skipped));
 
     if v_queued <> '{}' and p_kind = 'schedule' then
         perform shardkeeper.stop_older(c.run_id, c.job_name, c.fire_time)
@@ -261,10 +263,10 @@ begin
     end if;
 
     return query
-        select c.ord, c.run_id, case when c.held is not null or c.run_id = any (v_skipped) then 'skipped'
-                                     when c.run_id = any (v_queued) then 'queued' else 'created' end,
-               coalesce(c.held, v_reasons[array_position(v_skipped, c.run_id)])
-          from unnest(p_all) c where c.run_id = any (v_runs);
+        select c.ord, c.run_id, case when c.held is not null or c.run_id in (select unnest(v_skipped)) then 'skipped'
+                                     when c.run_id in (select unnest(v_queued)) then 'queued' else 'created' end,
+               coalesce(c.held, case when v_skipped <> '{}' then v_reasons[array_position(v_skipped, c.run_id)] end)
+          from unnest(p_all) c where (c.run_id in (select unnest(v_runs))) is true;
 end
 $$;
 

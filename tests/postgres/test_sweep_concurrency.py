@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from shardkeeper.domain.attempts import Creation
 from shardkeeper.domain.runs import RunStatus
-from shardkeeper.ports.duties import RangeRecord, SweepSlice
+from shardkeeper.node.works.sweep import MOST_ATTEMPTS
+from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice
 from shardkeeper.postgres.connection import StoreTimeout
 from tests.postgres.migrated import Migrated
 from tests.postgres.race import A, B, Caller, Race
@@ -136,3 +139,16 @@ def test_what_the_sweep_is_past_is_not_created_whatever_the_window_of_the_creato
     assert answer.outcome is Creation.OLD
     (answer,) = race.second.runs.create(B, [race.request()])
     assert answer.outcome is Creation.CREATED
+
+
+def test_as_much_as_one_slice_may_insert_is_inserted_within_the_time_of_a_statement(race: Race) -> None:
+    done = begun(race)
+    request = race.request()
+    runs = [
+        MisfireRun(
+            "job", done.window_until - timedelta(seconds=number), request.job_version, request.impl_version, 1
+        )
+        for number in range(MOST_ATTEMPTS)
+    ]
+    assert race.second.sweep.sweep_apply(A, done, runs, [])
+    assert race.database.one("SELECT count(*) FROM shardkeeper.shard_run WHERE waiting") == MOST_ATTEMPTS - 1
