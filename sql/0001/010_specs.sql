@@ -41,6 +41,17 @@ create table shardkeeper.source_data (
         check (jsonb_typeof(parameters) = 'object' and octet_length(parameters::text) <= 1000000)
 );
 
+-- What jobs share that may run at the same time only so often, whatever they are and wherever they run. Not versioned: its
+-- size holds from the next claim on.
+create table shardkeeper.pool (
+    name        text    primary key,
+    size        integer not null,
+    description text,
+    constraint "name: a-z 0-9 first, then a-z 0-9 . _ -, at most 100" check (name ~ '^[a-z0-9][a-z0-9._-]{0,99}$'),
+    constraint "size is 0 to 100000" check (size between 0 and 100000),
+    constraint "description is at most 10000 characters" check (length(description) <= 10000)
+);
+
 create table shardkeeper.job_spec (
     name                     text        primary key,
     impl_spec                text        not null references shardkeeper.impl_spec (name),
@@ -69,6 +80,18 @@ create table shardkeeper.job_spec (
     late_after               interval,
     finish_within            interval,
     priority                 smallint    not null default 0,
+    pool                     text        references shardkeeper.pool (name),
+    max_running              integer,
+    concurrency_key          text,
+    max_running_per_key      integer     not null default 1,
+    rate_limit               integer,
+    rate_period              interval    not null default '1 second',
+    follows                  jsonb       not null default '{}',
+    retry_on                 jsonb       not null default '[]',
+    give_up_on               jsonb       not null default '[]',
+    retention                interval,
+    parameters_schema        jsonb,
+    parameters_limit         integer     not null default 1000000,
     node_selector            jsonb       not null default '{}',
     alert                    jsonb       not null default '{}',
     labels                   jsonb       not null default '{}',
@@ -132,6 +155,33 @@ create table shardkeeper.job_spec (
                and extract(month from finish_within) = 0
                and finish_within > '0' and finish_within <= '3650 days'),
     constraint "priority is -100 to 100" check (priority between -100 and 100),
+    constraint "max_running is 1 to 100000" check (max_running between 1 and 100000),
+    constraint "concurrency_key is 1 to 200 characters" check (length(concurrency_key) between 1 and 200),
+    constraint "max_running_per_key is 1 to 100000" check (max_running_per_key between 1 and 100000),
+    constraint "rate_limit is 1 to 1000000" check (rate_limit between 1 and 1000000),
+    constraint "rate_period is 1 millisecond to 365 days, without months"
+        check (rate_period = '1 second' or isfinite(rate_period) and extract(year from rate_period) = 0
+               and extract(month from rate_period) = 0 and rate_period between '1 millisecond' and '365 days'),
+    constraint "follows: jobs, a list of names, and on: completed, failed, ended"
+        check (follows = '{}' or jsonb_typeof(follows) = 'object' and follows - array['jobs', 'on'] = '{}'
+               and jsonb_typeof(follows -> 'jobs') = 'array'
+               and jsonb_array_length(follows -> 'jobs') between 1 and 100
+               and not jsonb_path_exists(follows, '$.jobs[*] ? (@.type() != "string")')
+               and coalesce(follows ->> 'on', 'completed') in ('completed', 'failed', 'ended')),
+    constraint "what follows other jobs has no schedule of its own"
+        check (follows = '{}' or num_nonnulls(cron, every, run_at) = 0),
+    constraint "retry_on is a list of at most 100 names of errors"
+        check (retry_on = '[]' or jsonb_typeof(retry_on) = 'array' and jsonb_array_length(retry_on) <= 100
+               and not jsonb_path_exists(retry_on, '$[*] ? (@.type() != "string")')),
+    constraint "give_up_on is a list of at most 100 names of errors"
+        check (give_up_on = '[]' or jsonb_typeof(give_up_on) = 'array' and jsonb_array_length(give_up_on) <= 100
+               and not jsonb_path_exists(give_up_on, '$[*] ? (@.type() != "string")')),
+    constraint "retention is 1 minute to 36500 days, without months"
+        check (isfinite(retention) and extract(year from retention) = 0 and extract(month from retention) = 0
+               and retention between '1 minute' and '36500 days'),
+    constraint "parameters_schema is a JSON object of at most 100 kB"
+        check (jsonb_typeof(parameters_schema) = 'object' and octet_length(parameters_schema::text) <= 100000),
+    constraint "parameters_limit is 2 to 1000000 bytes" check (parameters_limit between 2 and 1000000),
     constraint "node_selector is an object of label to text"
         check (node_selector = '{}' or jsonb_typeof(node_selector) = 'object'
                and not jsonb_path_exists(node_selector, '$.* ? (@.type() != "string")')),

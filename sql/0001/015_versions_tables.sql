@@ -32,7 +32,19 @@ create table shardkeeper.job_version (
     finish_within     interval,
     priority          smallint,
     node_selector     jsonb,
-    alert             jsonb
+    alert             jsonb,
+    -- whether any of the limits below holds: most jobs have none, and pay nothing
+    limited           boolean,
+    pool              text,
+    max_running       integer,
+    concurrency_key   text,
+    max_running_per_key integer,
+    rate_limit        integer,
+    rate_period       interval,
+    follows           jsonb,
+    retention         interval,
+    parameters_schema jsonb,
+    parameters_limit  integer
 ) with (autovacuum_analyze_scale_factor = 0.02);
 create index job_version_in_force on shardkeeper.job_version (job_name, in_force_from desc) include (version);
 create index job_version_by_change on shardkeeper.job_version (changed_xid);

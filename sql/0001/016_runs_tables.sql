@@ -27,6 +27,10 @@ create table shardkeeper.job_run (
     -- how many items have no terminal attempt yet; whoever brings it to zero closes the run
     open_items           integer     not null default 0,
     stop_requested       boolean     not null default false,
+    -- what belongs together: the fire, or the submission, that set a run and those that follow it in motion
+    flow                 text,
+    -- true: it failed for good, and is open only until its items are rolled back
+    compensating         boolean     not null default false,
     -- true: CREATED, and waits for its job's live_run row
     waiting              boolean     not null default false,
     primary key (id, fire_time),
@@ -62,6 +66,14 @@ create table shardkeeper.shard_run (
     tries            integer     not null default 0,
     takeovers        integer     not null default 0,
     claim_no         integer     not null default 0,
+    -- of attempts that have no owner: whoever has room pulls the smallest. A point of priority makes up for a minute
+    claim_key        timestamptz,
+    -- whether a limit shared by nodes holds for it, and the value by which it is counted
+    limited          boolean     not null default false,
+    concurrency_value text,
+    -- whether its task can be rolled back, and whether this attempt does just that
+    compensable      boolean     not null default false,
+    compensates      boolean     not null default false,
     created_at       timestamptz not null default clock_timestamp(),
     claimed_at       timestamptz,
     started_at       timestamptz,
@@ -84,10 +96,16 @@ create table shardkeeper.shard_run (
         check (status in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'TIMED_OUT', 'LOST', 'STOPPED')),
     constraint "phase is initialize, calculate or validate" check (phase in ('initialize', 'calculate', 'validate'))
 ) partition by range (fire_time);
-create index shard_run_claimable on shardkeeper.shard_run (not_before) where status = 'PENDING' and not waiting;
+create index shard_run_claimable on shardkeeper.shard_run (not_before)
+    where status = 'PENDING' and not waiting and claim_key is null;
+-- By job, so that one whose limit is reached, or that a node cannot run, hides no other
+create index shard_run_pullable on shardkeeper.shard_run (job_name, claim_key, not_before)
+    where status = 'PENDING' and not waiting and claim_key is not null;
 create index shard_run_running on shardkeeper.shard_run (incarnation) where status = 'RUNNING';
--- Promise 1, by constraint: one live attempt and one recorded success per run and item
-create unique index shard_run_one_live on shardkeeper.shard_run (run_id, fire_time, item)
+create index shard_run_limited on shardkeeper.shard_run (job_name, concurrency_value)
+    where status = 'RUNNING' and limited;
+-- Promise 1, by constraint: one live attempt and one recorded success per run and item, and one of its rolling back
+create unique index shard_run_one_live on shardkeeper.shard_run (run_id, fire_time, item, compensates)
     where status in ('PENDING', 'RUNNING', 'COMPLETED');
 
 create table shardkeeper.calculate_value (

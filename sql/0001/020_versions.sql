@@ -131,12 +131,17 @@ create function shardkeeper.job_spec_json(j shardkeeper.job_spec) returns jsonb
         'timeout', shardkeeper.seconds_text(nullif(j.timeout, '1 hour')),
         'late_after', shardkeeper.seconds_text(j.late_after),
         'finish_within', shardkeeper.seconds_text(j.finish_within),
-        'priority', nullif(j.priority, 0), 'owner', j.owner, 'description', j.description,
+        'priority', nullif(j.priority, 0), 'pool', j.pool, 'max_running', j.max_running,
+        'concurrency_key', j.concurrency_key, 'max_running_per_key', nullif(j.max_running_per_key, 1),
+        'rate_limit', j.rate_limit, 'rate_period', shardkeeper.seconds_text(nullif(j.rate_period, '1 second')),
+        'retention', shardkeeper.seconds_text(j.retention), 'parameters_limit', nullif(j.parameters_limit, 1000000),
+        'owner', j.owner, 'description', j.description,
         'enabled', nullif(j.enabled, true)))
         || case when j.timeout is null then '{"timeout": null}'::jsonb else '{}' end
         -- objects of the user's come after the stripping, which would reach into them
         || case when j.sharding_item_parameters = '{}' and j.parameters = '{}' and j.phase_timeouts = '{}'
-                     and j.node_selector = '{}' and j.alert = '{}' and j.labels = '{}' then '{}'::jsonb
+                     and j.node_selector = '{}' and j.alert = '{}' and j.labels = '{}' and j.follows = '{}'
+                     and j.retry_on = '[]' and j.give_up_on = '[]' and j.parameters_schema is null then '{}'::jsonb
            else case when j.sharding_item_parameters = '{}' then '{}'::jsonb
                      else jsonb_build_object('sharding_item_parameters', j.sharding_item_parameters) end
              || case when j.parameters = '{}' then '{}'::jsonb else jsonb_build_object('parameters', j.parameters) end
@@ -144,6 +149,11 @@ create function shardkeeper.job_spec_json(j shardkeeper.job_spec) returns jsonb
              || case when j.node_selector = '{}' then '{}'::jsonb else jsonb_build_object('node_selector', j.node_selector) end
              || case when j.alert = '{}' then '{}'::jsonb else jsonb_build_object('alert', j.alert) end
              || case when j.labels = '{}' then '{}'::jsonb else jsonb_build_object('labels', j.labels) end
+             || case when j.follows = '{}' then '{}'::jsonb else jsonb_build_object('follows', j.follows) end
+             || case when j.retry_on = '[]' then '{}'::jsonb else jsonb_build_object('retry_on', j.retry_on) end
+             || case when j.give_up_on = '[]' then '{}'::jsonb else jsonb_build_object('give_up_on', j.give_up_on) end
+             || case when j.parameters_schema is null then '{}'::jsonb
+                     else jsonb_build_object('parameters_schema', j.parameters_schema) end
            end;
 
 create function shardkeeper.impl_spec_json(i shardkeeper.impl_spec) returns jsonb
@@ -186,7 +196,10 @@ create function shardkeeper.changed_jobs(names text[]) returns shardkeeper.job_v
                    case when j.name is not null then num_nonnulls(j.cron, j.every, j.run_at) > 0 end,
                    j.sharding_total_count, j.sharding_strategy, j.overlap, j.misfire_grace, j.failover, j.max_attempts,
                    j.max_takeovers, j.late_after, j.finish_within, j.priority, j.node_selector,
-                   j.alert)::shardkeeper.job_version), '{}')
+                   j.alert, case when j.name is not null
+                                 then num_nonnulls(j.pool, j.max_running, j.concurrency_key, j.rate_limit) > 0 end,
+                   j.pool, j.max_running, j.concurrency_key, j.max_running_per_key, j.rate_limit, j.rate_period,
+                   j.follows, j.retention, j.parameters_schema, j.parameters_limit)::shardkeeper.job_version), '{}')
         from unnest(names) n
         left join shardkeeper.job_spec j on j.name = n
         cross join lateral (select case when j.name is not null then shardkeeper.job_spec_json(j) end as spec offset 0) now
@@ -217,7 +230,9 @@ begin atomic
     insert into shardkeeper.job_version
     select m.version, m.job_name, m.spec, greatest(stamp, m.in_force_from), m.changed_xid, m.changed_by, m.impl_spec,
            m.enabled, m.scheduled, m.sharding_total_count, m.sharding_strategy, m.overlap, m.misfire_grace, m.failover,
-           m.max_attempts, m.max_takeovers, m.late_after, m.finish_within, m.priority, m.node_selector, m.alert
+           m.max_attempts, m.max_takeovers, m.late_after, m.finish_within, m.priority, m.node_selector, m.alert,
+           m.limited, m.pool, m.max_running, m.concurrency_key, m.max_running_per_key, m.rate_limit, m.rate_period,
+           m.follows, m.retention, m.parameters_schema, m.parameters_limit
     from unnest(jobs) m;
 end;
 

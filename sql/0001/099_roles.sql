@@ -68,7 +68,8 @@ begin
     if 'shardkeeper_author' = any (found) then
         grant select on all tables in schema shardkeeper to shardkeeper_author;
         grant insert, update, delete on
-            shardkeeper.impl_spec, shardkeeper.source_data, shardkeeper.job_spec to shardkeeper_author;
+            shardkeeper.impl_spec, shardkeeper.source_data, shardkeeper.pool, shardkeeper.job_spec
+            to shardkeeper_author;
         grant execute on function
             shardkeeper.trigger_job(text, jsonb), shardkeeper.order_run(text, jsonb, integer, timestamptz),
             shardkeeper.submit(text, jsonb, text, smallint, timestamptz), shardkeeper.rerun_run(bigint, jsonb, boolean),

@@ -13,7 +13,7 @@ from tests.docs.pages import code, page, plain, sections, table
 
 PAGE = page("sql.md")
 SECTIONS = sections(PAGE)
-SPECS = ("impl_spec", "source_data", "job_spec")
+SPECS = ("impl_spec", "source_data", "pool", "job_spec")
 SHORT_TYPES = {"timestamp with time zone": "timestamptz"}
 ROLES = ("shardkeeper_reader", "shardkeeper_author")
 

@@ -137,7 +137,7 @@ def test_types_alone_are_judged_without_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"pool": "gpu"}, {"misfire": "sometimes"}, {"overlap": "wait"}, {"quota": 0}]
+    "more", [{"shelf": "gpu"}, {"misfire": "sometimes"}, {"overlap": "wait"}, {"quota": 0}]
 )
 def test_what_a_newer_version_may_know_is_unknown_and_not_invalid(more: dict[str, Any]) -> None:
     with pytest.raises(UnknownSpec):
@@ -146,7 +146,7 @@ def test_what_a_newer_version_may_know_is_unknown_and_not_invalid(more: dict[str
 
 @pytest.mark.parametrize("unused", [None, {}, [], ""])
 def test_a_new_column_that_is_not_used_does_no_harm(unused: Any) -> None:
-    assert parse_job_row(ROW | {"pool": unused}) == parse_job_row(ROW)
+    assert parse_job_row(ROW | {"shelf": unused}) == parse_job_row(ROW)
 
 
 def test_an_unknown_kind_or_isolation_is_unknown_too() -> None:

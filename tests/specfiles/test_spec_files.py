@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from shardkeeper.domain.frozen import frozen
 from shardkeeper.domain.specs import ImplSpec, JobSpec, Kind, SourceData
 from shardkeeper.domain.specset import Change, ImplWithSources, SpecSet, differences
+from shardkeeper.domain.validation import row_of
 from shardkeeper.specfiles import SpecFilesInvalid, dump_specs, load_spec_files, load_spec_texts
 from shardkeeper.specfiles.schema import spec_schema
 
@@ -62,14 +63,14 @@ def test_documents_are_read_as_people_mean_them() -> None:
 
 
 def test_all_problems_of_all_files_come_at_once_with_their_lines() -> None:
-    first = "jobs:\n  - name: A\n    impl_spec: p\n    cron: '61 * * * *'\n    pool: x\n"
+    first = "jobs:\n  - name: A\n    impl_spec: p\n    cron: '61 * * * *'\n    shelf: x\n"
     first += "    alert:\n      chanel: y\nother: 1\n"
     second = "impls:\n  - name: p\n    entrypoint: os.system\n    sources:\n"
     second += "      - key: a\n        weight: -1\n      - 7\n"
     assert problems_of(a=first, b=second, c="jobs: {}", d="- x", e="a: [") == [
         "a:2 name",
         "a:4 cron",
-        "a:5 pool",
+        "a:5 shelf",
         "a:6 alert",
         "a:8 other",
         "b:3 entrypoint",
@@ -153,10 +154,10 @@ def test_the_schema_is_sound_and_knows_every_column() -> None:
 
 
 def test_the_defaults_that_the_schema_tells_are_the_specs_own() -> None:
-    spec = JobSpec("a", "b")
+    row = row_of(JobSpec("a", "b"))
     for column, part in spec_schema()["$defs"]["job"]["properties"].items():
         if "default" in part:
-            assert part["default"] == getattr(spec, column), column
+            assert part["default"] == row[column], column
 
 
 def test_what_is_dumped_is_short_and_loads_again() -> None:

@@ -130,6 +130,18 @@ class JobSpec:
     late_after: timedelta | None = None
     finish_within: timedelta | None = None
     priority: int = 0
+    pool: str | None = None
+    max_running: int | None = None
+    concurrency_key: str | None = None
+    max_running_per_key: int = 1
+    rate_limit: int | None = None
+    rate_period: timedelta = timedelta(seconds=1)
+    follows: Mapping[str, Any] = EMPTY
+    retry_on: tuple[str, ...] = ()
+    give_up_on: tuple[str, ...] = ()
+    retention: timedelta | None = None
+    parameters_schema: Mapping[str, Any] | None = None
+    parameters_limit: int = 1_000_000
     node_selector: Mapping[str, str] = EMPTY
     alert: Mapping[str, Any] = EMPTY
     labels: Mapping[str, str] = EMPTY

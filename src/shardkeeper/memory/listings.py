@@ -15,13 +15,15 @@ from shardkeeper.ports.operator import Row
 
 _ATTEMPT_COLUMNS = (
     "status", "node_id", "incarnation", "pinned_node", "phase", "not_before", "tries", "takeovers", "claim_no",
+    "claim_key", "limited", "concurrency_value", "compensable", "compensates",
     "claimed_at", "started_at", "finished_at", "initialize_ms", "calculate_ms", "validate_ms", "progress",
     "progress_message", "checkpoint", "result", "error_type", "error_message", "traceback", "log", "code_version",
 )  # fmt: skip
 _RUN_COLUMNS = (
     "job_name", "fire_time", "fire_until", "missed_count", "status", "reason", "impl_version",
     "sharding_total_count", "parameters", "priority", "rerun_of", "requested_by", "result", "created_at",
-    "started_at", "finished_at", "open_items", "stop_requested", "waiting",
+    "started_at", "finished_at", "open_items", "stop_requested", "flow", "compensating", "idempotency_key",
+    "parent_run", "waiting",
 )  # fmt: skip
 
 

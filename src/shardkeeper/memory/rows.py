@@ -34,6 +34,23 @@ class JobTerms:
     labels: Mapping[str, str]
     item_parameters: Mapping[str, str]
     owner: str | None
+    pool: str | None
+    max_running: int | None
+    concurrency_key: str | None
+    max_running_per_key: int
+    rate_limit: int | None
+    rate_period: timedelta
+    follows: Mapping[str, Any]
+    retention: timedelta | None
+    parameters_schema: Mapping[str, Any] | None
+    parameters_limit: int
+    scheduled: bool
+
+    @property
+    def limited(self) -> bool:
+        """Whether any limit shared by nodes holds for its attempts."""
+        limits = (self.pool, self.max_running, self.concurrency_key, self.rate_limit)
+        return any(limit is not None for limit in limits)
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +123,12 @@ class Run:
     failed_items: int = 0
     stopped_items: int = 0
     stop_requested: bool = False
+    flow: str | None = None
+    """What belongs together: the fire, or the submission, that set it and what follows it in motion."""
+    compensating: bool = False
+    """It failed for good, and is open only until its items are rolled back."""
+    idempotency_key: str | None = None
+    parent_run: int | None = None
     waiting: bool = False
     """For the job's live_run row: its attempts are not claimable until it holds that."""
     ever_claimed: bool = False
@@ -126,6 +149,12 @@ class Attempt:
     status: AttemptStatus = AttemptStatus.PENDING
     not_before: datetime | None = None
     claim_no: int = 0
+    claim_key: datetime | None = None
+    """Of attempts without an owner: nodes with room pull the smallest."""
+    limited: bool = False
+    concurrency_value: str | None = None
+    compensable: bool = False
+    compensates: bool = False
     answered: bool = False
     """Whether the holder of the present ``claim_no`` has recorded its outcome."""
     node_id: str | None = None

@@ -14,7 +14,17 @@ from shardkeeper.domain.validation.limits import MAX_CATCH_UP_ITEMS
 from shardkeeper.memory.rows import JobTerms
 
 _DURATIONS = frozenset(
-    {"every", "misfire_grace", "retry_delay", "retry_max_delay", "timeout", "late_after", "finish_within"}
+    {
+        "every",
+        "misfire_grace",
+        "retry_delay",
+        "retry_max_delay",
+        "timeout",
+        "late_after",
+        "finish_within",
+        "rate_period",
+        "retention",
+    }
 )
 _INSTANTS = frozenset({"run_at", "starts_at", "ends_at"})
 
@@ -57,7 +67,7 @@ def _without_defaults(row: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return {
         column: as_json(value)
         for column, value in row.items()
-        if value is not None and (column not in defaults or value != defaults[column])
+        if value is not None and (column not in defaults or as_json(value) != as_json(defaults[column]))
     }
 
 
@@ -69,6 +79,8 @@ def as_json(value: Any) -> Any:
         return value.astimezone(UTC).isoformat()
     if isinstance(value, Mapping):
         return {key: as_json(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [as_json(each) for each in value]
     return value if type(value) in (str, int, float, bool, list, type(None)) else str(value)
 
 
@@ -113,4 +125,15 @@ def terms_of(row: Mapping[str, Any]) -> JobTerms:
         labels=row["labels"] or {},
         item_parameters=row["sharding_item_parameters"] or {},
         owner=row["owner"],
+        pool=row["pool"],
+        max_running=row["max_running"],
+        concurrency_key=row["concurrency_key"],
+        max_running_per_key=int(row["max_running_per_key"]),
+        rate_limit=row["rate_limit"],
+        rate_period=row["rate_period"],
+        follows=row["follows"] or {},
+        retention=row["retention"],
+        parameters_schema=row["parameters_schema"],
+        parameters_limit=int(row["parameters_limit"]),
+        scheduled=any(row[column] is not None for column in ("cron", "every", "run_at")),
     )

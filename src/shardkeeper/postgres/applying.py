@@ -15,14 +15,19 @@ _IMPL_COLUMNS: Final = ("name", "kind", "entrypoint", "parameters", "isolation",
 _SOURCE_COLUMNS: Final = ("impl_spec", "key", "weight", "location", "parameters", "enabled")
 _JOB_COLUMNS: Final = (
     "name", "impl_spec", "cron", "every", "run_at", "starts_at", "ends_at", "sharding_total_count",
-    "sharding_item_parameters", "sharding_strategy", "parameters", "misfire", "misfire_grace", "catch_up_limit",
-    "overlap", "failover", "on_lease_loss", "max_attempts", "max_takeovers", "retry_delay", "retry_backoff",
-    "retry_max_delay", "timeout", "phase_timeouts", "late_after", "finish_within", "priority", "node_selector", "alert",
+    "sharding_item_parameters", "sharding_strategy", "parameters", "misfire", "misfire_grace",
+    "catch_up_limit", "overlap", "failover", "on_lease_loss", "max_attempts", "max_takeovers", "retry_delay",
+    "retry_backoff", "retry_max_delay", "timeout", "phase_timeouts", "late_after", "finish_within", "priority",
+    "pool", "max_running", "concurrency_key", "max_running_per_key", "rate_limit", "rate_period", "follows",
+    "retry_on", "give_up_on", "retention", "parameters_schema", "parameters_limit", "node_selector", "alert",
     "labels", "owner", "description", "enabled",
 )  # fmt: skip
 _JSON: Final = frozenset(
-    ["parameters", "sharding_item_parameters", "phase_timeouts", "node_selector", "alert", "labels"]
-)
+    [
+        "parameters", "sharding_item_parameters", "phase_timeouts", "node_selector", "alert", "labels", "follows",
+        "retry_on", "give_up_on", "parameters_schema",
+    ]
+)  # fmt: skip
 
 INSERTED, UPDATED, UNCHANGED = "inserted", "updated", "unchanged"
 
@@ -84,6 +89,8 @@ def _list(columns: tuple[str, ...] | list[str], of: str | None = None) -> sql.Co
 
 
 def _adapted(column: str, value: Any) -> Any:
-    if column in _JSON and isinstance(value, Mapping):
+    if column not in _JSON:
+        return value
+    if isinstance(value, Mapping):
         return Jsonb(dict(value))
-    return value
+    return Jsonb(list(value)) if isinstance(value, list | tuple) else value

@@ -24,7 +24,7 @@ _RUN: Final = """
 SELECT r.id, shardkeeper.run_name(r.job_name, r.fire_time) AS name, r.job_name, r.fire_time, r.fire_until,
        r.missed_count, r.trigger_kind, r.status, r.reason, r.job_version, r.impl_version, r.sharding_total_count,
        r.parameters, r.priority, r.idempotency_key, r.rerun_of, r.parent_run, r.requested_by, r.result, r.created_at,
-       r.started_at, r.finished_at, r.open_items, r.stop_requested, r.waiting
+       r.started_at, r.finished_at, r.open_items, r.stop_requested, r.flow, r.compensating, r.waiting
 FROM shardkeeper.job_run r
 """
 RUN_BY_ID: Final = f"{_RUN} WHERE r.id = %s"

@@ -9,6 +9,7 @@ from shardkeeper.domain.durations import format_duration
 from shardkeeper.domain.problems import Problem, problem
 from shardkeeper.domain.specs import JobSpec, Misfire, Strategy
 from shardkeeper.domain.validation.alerting import alert_problems
+from shardkeeper.domain.validation.demand import demand_fields, follows_problems
 from shardkeeper.domain.validation.limits import (
     LONGEST_RETRY,
     LONGEST_RUN,
@@ -44,13 +45,14 @@ def job_problems(spec: JobSpec, limits: Limits = Limits()) -> list[Problem]:  # 
     """
     problems = [
         problem(field, format_duration(value) if isinstance(value, timedelta) else value, *wrong)
-        for field, value, wrong in _single_fields(spec, limits)
+        for field, value, wrong in (*_single_fields(spec, limits), *demand_fields(spec))
         if wrong is not None
     ]
     problems += timing_problems(spec, limits)
     problems += _item_parameter_problems(spec)
     problems += _phase_problems(spec)
     problems += _catch_up_problems(spec)
+    problems += follows_problems(spec)
     problems += alert_problems(spec.alert)
     return problems
 

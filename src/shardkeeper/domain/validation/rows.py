@@ -40,6 +40,7 @@ from shardkeeper.domain.validation.values import (
     read_flag,
     read_instant,
     read_integer,
+    read_names,
     read_number,
     read_object,
     read_text,
@@ -92,6 +93,18 @@ _JOB_READERS: dict[str, Reader] = {
     "late_after": read_duration,
     "finish_within": read_duration,
     "priority": read_integer,
+    "pool": _interned,
+    "max_running": read_integer,
+    "concurrency_key": _interned,
+    "max_running_per_key": read_integer,
+    "rate_limit": read_integer,
+    "rate_period": read_duration,
+    "follows": read_object,
+    "retry_on": read_names,
+    "give_up_on": read_names,
+    "retention": read_duration,
+    "parameters_schema": read_object,
+    "parameters_limit": read_integer,
     "node_selector": read_texts,
     "alert": read_object,
     "labels": read_texts,
@@ -124,6 +137,12 @@ _NULLABLE = frozenset(
         "timeout",
         "late_after",
         "finish_within",
+        "pool",
+        "max_running",
+        "concurrency_key",
+        "rate_limit",
+        "retention",
+        "parameters_schema",
         "owner",
         "description",
         "location",
@@ -236,4 +255,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
     return value

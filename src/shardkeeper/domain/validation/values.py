@@ -114,6 +114,13 @@ def read_texts(value: object) -> FrozenMap[str]:
     return texts
 
 
+def read_names(value: object) -> tuple[str, ...]:
+    """A list of texts."""
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise _wrong_type(value, "a list of names", 'write for example ["ValueError"]')
+    return tuple(value)
+
+
 def read_durations(value: object) -> FrozenMap[timedelta]:
     """An object whose values are durations."""
     durations = {}

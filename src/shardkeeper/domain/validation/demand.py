@@ -1,0 +1,103 @@
+"""What is wrong with what a job says of shared limits, retries by error, the jobs it follows, and its submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from shardkeeper.domain.problems import Problem, problem
+from shardkeeper.domain.specs import JobSpec
+from shardkeeper.domain.validation.limits import (
+    LONGEST_RETRY,
+    LONGEST_SCHEDULE,
+    MAX_NAMED,
+    MAX_PARAMETERS_BYTES,
+    MAX_RATE,
+    MAX_RUNNING,
+    MAX_SCHEMA_BYTES,
+    MAX_SHORT_TEXT,
+)
+from shardkeeper.domain.validation.shapes import (
+    Wrong,
+    wrong_duration,
+    wrong_json,
+    wrong_name,
+    wrong_number,
+    wrong_text,
+)
+
+FOLLOWED = ("completed", "failed", "ended")
+SHORTEST_PERIOD = timedelta(milliseconds=1)
+SHORTEST_RETENTION = timedelta(minutes=1)
+
+
+def demand_fields(spec: JobSpec) -> Iterator[tuple[str, object, Wrong]]:
+    """Each field that can be judged alone: its name, value, and what is wrong with it."""
+    yield "pool", spec.pool, None if spec.pool is None else wrong_name(spec.pool)
+    yield "max_running", spec.max_running, _wrong_count(spec.max_running, MAX_RUNNING)
+    yield "concurrency_key", spec.concurrency_key, _wrong_key(spec.concurrency_key)
+    yield "max_running_per_key", spec.max_running_per_key, _wrong_count(spec.max_running_per_key, MAX_RUNNING)
+    yield "rate_limit", spec.rate_limit, _wrong_count(spec.rate_limit, MAX_RATE)
+    yield "rate_period", spec.rate_period, _wrong_span(spec.rate_period, SHORTEST_PERIOD, LONGEST_RETRY)
+    yield "retry_on", list(spec.retry_on), _wrong_names(spec.retry_on)
+    yield "give_up_on", list(spec.give_up_on), _wrong_names(spec.give_up_on)
+    yield "retention", spec.retention, _wrong_span(spec.retention, SHORTEST_RETENTION, LONGEST_SCHEDULE)
+    schema = spec.parameters_schema
+    yield "parameters_schema", schema, None if schema is None else wrong_json(schema, MAX_SCHEMA_BYTES)
+    yield (
+        "parameters_limit",
+        spec.parameters_limit,
+        wrong_number(spec.parameters_limit, 2, MAX_PARAMETERS_BYTES),
+    )
+
+
+def follows_problems(spec: JobSpec) -> Iterator[Problem]:
+    """What is wrong with the jobs that this one follows, as far as it shows on its own."""
+    follows = spec.follows
+    if not follows:
+        return
+    yield from _key_problems(follows)
+    jobs = follows.get("jobs")
+    if not isinstance(jobs, list | tuple) or not 1 <= len(jobs) <= MAX_NAMED:
+        yield problem("follows.jobs", jobs, f"is not a list of 1 to {MAX_NAMED} jobs", 'write ["name"]')
+        return
+    for name in jobs:
+        if not isinstance(name, str) or wrong_name(name):
+            yield problem("follows.jobs", name, "is not the name of a job", "write a name from job_spec")
+        elif name == spec.name:
+            yield problem("follows.jobs", name, "is the job itself", "a job cannot follow itself")
+    if any(times is not None for times in (spec.cron, spec.every, spec.run_at)):
+        yield problem("follows", follows, "stands beside a schedule", "leave out cron, every and run_at")
+
+
+def _key_problems(follows: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in follows:
+        if key not in ("jobs", "on"):
+            yield problem("follows", key, "is not a key of follows", "write jobs and on")
+    on = follows.get("on", "completed")
+    if on not in FOLLOWED:
+        yield problem("follows.on", on, "is not known", f"write one of {', '.join(FOLLOWED)}")
+
+
+def _wrong_count(count: int | None, most: int) -> Wrong:
+    return None if count is None else wrong_number(count, 1, most)
+
+
+def _wrong_key(key: str | None) -> Wrong:
+    return ("is empty", "write a parameter's name") if key == "" else wrong_text(key, MAX_SHORT_TEXT)
+
+
+def _wrong_span(span: timedelta | None, shortest: timedelta, longest: timedelta) -> Wrong:
+    if span is not None and timedelta(0) < span < shortest:
+        return (f"is shorter than {shortest.total_seconds():g} s", "write a longer time")
+    return wrong_duration(span, longest)
+
+
+def _wrong_names(names: tuple[str, ...]) -> Wrong:
+    if len(names) > MAX_NAMED:
+        return (f"has more than {MAX_NAMED} names", "keep fewer")
+    for name in names:
+        if not name or wrong_text(name, MAX_SHORT_TEXT):
+            return (f"has what is no name of an error: {name!r:.60}", 'write for example "ValueError"')
+    return None
