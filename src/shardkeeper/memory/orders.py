@@ -13,7 +13,7 @@ from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
 from shardkeeper.memory.authoring import Author
 from shardkeeper.memory.closing import stop_run
-from shardkeeper.memory.creation import insert_run, new_run
+from shardkeeper.memory.creation import claim_key, insert_run, new_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import JobTerms, JobVersion, PauseRecord, Run
@@ -47,8 +47,10 @@ def trigger(
     run = new_run(database, TriggerKind.MANUAL, version, terms, fire_time or now, impl, total)
     run.parameters, run.requested_by = parameters, by
     insert_run(database, run, range(total) if item is None else [item], nodes)
+    at = max(run.fire_time, now)
     for rows in run.attempts.values():
-        rows[0].not_before = rows[0].claimable_from = max(run.fire_time, now)
+        rows[0].not_before = rows[0].claimable_from = at
+        rows[0].claim_key = None if nodes else claim_key(run, at)
     audit(database, by, "trigger", job, run.run_id)
     database.tell(Hint("work"))
     return run.run_id

@@ -25,6 +25,7 @@ from shardkeeper.domain.planner.actions import (
     Launch,
     Leave,
     MirrorView,
+    Pull,
     ReadPending,
     ReadPinned,
     ReadSpecs,
@@ -54,6 +55,7 @@ class Lanes:
     """One for each port of the store that must not wait for another."""
 
     runs: Lane[Create | Claim]
+    pulls: Lane[Pull]
     outcomes: Lane[Record | Report]
     leases: Lane[Join | Beat | SayDraining | Leave | MirrorView]
     takeovers: Lane[TakeOver]
@@ -102,6 +104,7 @@ class Effects:
             **dict.fromkeys((ReadSpecs, ReadPinned, Decline, ForgetDeclines), lanes.specs.put),
             **dict.fromkeys((ReadPending, CloseUnrunnable), lanes.pending.put),
             TakeOver: lanes.takeovers.put,
+            Pull: lanes.pulls.put,
             Alert: lanes.alerts.put,
             SayDraining: self._say_draining,
             SaySkewed: lambda action: self._coordination.skewed(action.skewed),

@@ -102,7 +102,7 @@ def claimed(row: Row) -> Claimed:
 def pending(row: Row) -> Pending:
     """From the columns of ``pending_attempts``."""
     (run_id, fire_time, item, attempt, job_name, kind, job_version, impl_version, total, pinned_node,
-     waiting_s, declined_by) = row  # fmt: skip
+     owned, waiting_s, declined_by) = row  # fmt: skip
     return Pending(
         AttemptKey(run_id, fire_time, item, attempt),
         job_name,
@@ -113,6 +113,7 @@ def pending(row: Row) -> Pending:
         pinned_node,
         waiting_s,
         tuple(declined_by),
+        owned,
     )
 
 

@@ -16,6 +16,7 @@ CREATE = (
     "SELECT ord, outcome, run_id, now, reason, own, claimed FROM shardkeeper.create_runs(%s, %s, %s::jsonb)"
 )
 CLAIM = "SELECT * FROM shardkeeper.claim_attempts(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[])"
+PULL = "SELECT * FROM shardkeeper.pull_attempts(%s, %s::int, %s::text[])"
 PENDING = "SELECT * FROM shardkeeper.pending_attempts(%s, %s::int)"
 RECORD = "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::jsonb)"
 PROGRESS = "SELECT shardkeeper.note_progress(%s, %s::jsonb)"
@@ -47,6 +48,10 @@ class PostgresRuns:
         if not keys:
             return []
         found = self._connection.fetch(CLAIM, (incarnation, *rows.key_columns(keys)))
+        return [rows.claimed(row) for row in found]
+
+    def pull(self, incarnation: str, most: int, not_jobs: Sequence[str]) -> list[Claimed]:
+        found = self._connection.fetch(PULL, (incarnation, most, list(not_jobs)))
         return [rows.claimed(row) for row in found]
 
     def pending(self, incarnation: str, limit: int) -> list[Pending]:
