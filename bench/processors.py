@@ -15,7 +15,7 @@ def processor_seconds(pids: Sequence[int]) -> float:
 
 
 class Shares:
-    """Cores in use on average, by kind of process, between `begin` and `end`."""
+    """What kinds of process spend from `begin` on."""
 
     def __init__(self, pids: Mapping[str, Sequence[int]]) -> None:
         self._pids = pids
@@ -27,12 +27,14 @@ class Shares:
         self._began = time.perf_counter()
         return self
 
-    def end(self) -> dict[str, float]:
-        seconds = time.perf_counter() - self._began
-        return {
-            kind: (processor_seconds(pids) - self._before[kind]) / seconds
-            for kind, pids in self._pids.items()
-        }
+    def seconds(self) -> dict[str, float]:
+        """Processor time."""
+        return {kind: processor_seconds(pids) - self._before[kind] for kind, pids in self._pids.items()}
+
+    def cores(self) -> dict[str, float]:
+        """Cores in use on average."""
+        elapsed = time.perf_counter() - self._began
+        return {kind: spent / elapsed for kind, spent in self.seconds().items()}
 
 
 def _spent(pid: int) -> float:

@@ -112,7 +112,7 @@ class _Bench:
             # a look at one row disturbs less than counting
             self._wait(lambda: self._ask(RUN_CLOSED, last), "the last run's end", before)
             self._wait(lambda: self._ask(LEFT, before) == 0, "the end of all runs", before)
-            cores = shares.end()
+            cores = shares.cores()
         if failed := self._ask(FAILED, before):
             raise RuntimeError(f"{failed} runs did not complete")
         closed = [row[0] for row in self._connection.execute(CLOSED_AT, (before,))]
