@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Page = Callable[["Handler"], None]
+Page = Callable[["Handler"], object]
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -87,8 +87,15 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
     held = [value for group in groups for value in group.__dict__.values() if isinstance(value, SecretStr)]
     held += settings.tasks.connections.values()
     texts = [one.get_secret_value() for one in held]
-    passwords = [urlsplit(one).password or "" for one in texts if "://" in one]
+    passwords = [password for one in texts if "://" in one for password in _passwords(one)]
     return tuple(dict.fromkeys(text for text in (*texts, *passwords, *map(unquote, passwords)) if text))
+
+
+def _passwords(url: str) -> list[str]:
+    """Before the host, and among the parameters, where libpq takes them too."""
+    parts = urlsplit(url)
+    named = (one.partition("=") for one in parts.query.split("&"))
+    return [parts.password or "", *(value for name, _, value in named if name.endswith("password"))]
 
 
 def _toml(path: str | None, problems: list[str]) -> dict[str, Any]:
