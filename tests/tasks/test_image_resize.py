@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from shardkeeper.tasks.folders import PathRefused
 from shardkeeper.tasks.image_resize import ImageRefused, ImageResize
@@ -142,18 +144,23 @@ def test_transparency_is_kept_where_the_format_has_it_and_else_filled(folder: Pa
         assert near(image.getpixel((5, 2)), BLUE)
 
 
-@pytest.mark.parametrize("orientation", [6, 8])
+@pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_image_is_turned_as_its_camera_says_and_forgets_the_rest(folder: Path, orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     exif[ExifTags.Base.Make] = "a camera"
-    halves(1600, 400).save(folder / "a.jpg", exif=exif)
-    found = resize("a.jpg", "b.jpg", width=50)
-    assert (found["width"], found["height"]) == (50, 200)
-    with Image.open(folder / "b.jpg") as image:
-        top, bottom = image.getpixel((25, 20)), image.getpixel((25, 180))
+    picture = halves(1600, 800)
+    picture.paste((0, 255, 0), (0, 0, 800, 400))
+    picture.save(folder / "a.jpg", exif=exif)
+    with Image.open(folder / "a.jpg") as image:
+        expected = ImageOps.exif_transpose(image).resize((40, 80) if orientation > 4 else (40, 20))
+    found = resize("a.jpg", "b.png", width=40)
+    assert (found["width"], found["height"]) == expected.size
+    with Image.open(folder / "b.png") as image:
+        for x, y in ((0.1, 0.1), (0.9, 0.1), (0.1, 0.9), (0.9, 0.9)):
+            at = (int(x * expected.width), int(y * expected.height))
+            assert near(image.getpixel(at), expected.getpixel(at))  # type: ignore[arg-type]
         assert not dict(image.getexif())
-    assert (near(top, RED), near(bottom, BLUE)) == ((True, True) if orientation == 6 else (False, False))
 
 
 # what is refused
@@ -203,6 +210,26 @@ def test_what_is_damaged_or_no_image_is_refused_and_leaves_the_target_alone(fold
             resize("a.jpg", width=10)
     assert (folder / "b.png").read_text() == "as it was"
     assert sorted(path.name for path in folder.iterdir()) == ["a.jpg", "b.png", "whole.jpg"]
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of odd EXIF data
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_rubbish_of_every_kind_is_resized_or_refused(folder: Path, form: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    more = {"exif": exif} if form in ("PNG", "JPEG", "WEBP") else {}
+    Image.effect_noise((60, 40), 90).convert("RGB").save(folder / "whole", form, **more)
+    whole = (folder / "whole").read_bytes()
+    rng = random.Random(form)
+    for number in range(200):
+        content = bytearray(whole)
+        for _ in range(rng.randint(1, 6)):
+            content[rng.randrange(len(content) if number % 2 else min(len(content), 300))] = rng.randrange(
+                256
+            )
+        (folder / "a").write_bytes(content[: rng.randrange(len(content))] if number % 5 == 0 else content)
+        with suppress(ImageRefused):
+            resize("a", width=10)
 
 
 def test_a_target_that_cannot_be_written_leaves_no_draft(folder: Path) -> None:

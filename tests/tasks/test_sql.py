@@ -118,6 +118,14 @@ def test_one_statement_alone_is_run(database: PostgresDatabase, arguments: list[
 def test_a_statement_without_rows_answers_with_their_number(database: PostgresDatabase) -> None:
     assert run("UPDATE t SET n = n + 10", read_only=False) == {"rowcount": 5}
     assert run("SELECT n FROM t WHERE n < 0") == {"rows": [], "rowcount": 0}
+    assert run("CREATE TABLE u (n int)", read_only=False) == {"rowcount": None}
+
+
+@pytest.mark.parametrize("statement", ["COPY t FROM STDIN", "COPY t TO STDOUT", "VACUUM t"])
+def test_what_needs_more_than_a_statement_fails(database: PostgresDatabase, statement: str) -> None:
+    with pytest.raises(psycopg.Error):
+        run(statement, read_only=False)
+    assert rows(database) == 5
 
 
 def test_too_many_rows_and_too_many_bytes_are_rolled_back(database: PostgresDatabase) -> None:

@@ -103,10 +103,11 @@ class CheckedConnection(http.client.HTTPConnection):
 
     def _connected(self) -> socket.socket:
         failed: OSError | None = None
-        for family, kind, protocol, _, address in self._addresses:
+        for number, (family, kind, protocol, _, address) in enumerate(self._addresses):
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(self._deadline.left_s())
+                # an address that does not answer leaves time for those after it
+                sock.settimeout(self._deadline.left_s() / (len(self._addresses) - number))
                 sock.connect(address)
             except OSError as error:
                 sock.close()

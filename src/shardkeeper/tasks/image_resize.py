@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from shardkeeper.task import DistributeTask, ShardContext
 from shardkeeper.tasks.folders import Place, place, reading, write_whole
@@ -30,7 +31,20 @@ MOST_PIXELS = 80_000_000
 
 # a JPEG with more images behind the first (depth, previews), as phones make them
 _PHONE_JPEG = "MPO"
-_TURNED = (5, 6, 7, 8)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What mends each EXIF orientation. (ImageOps.exif_transpose also rewrites the EXIF data, and fails where they are
+damaged; they are not kept here.)"""
+_SWAPS_SIDES = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+"""What Pillow's decoders raise when they are given rubbish."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -126,19 +140,20 @@ def _opened(file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
         raise ImageRefused(f"it is damaged, or none of {', '.join(READABLE)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageRefused(f"it has more pixels than {max_pixels}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise ImageRefused(f"it is damaged: {error}") from error
 
 
 def _resized(image: Image.Image, wish: Wish, form: str) -> Image.Image:
-    turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    turn = _TURNS.get(_orientation(image))
+    turned = turn in _SWAPS_SIDES
     whole = image.size[::-1] if turned else image.size
     plan = geometry(whole, wish.width, wish.height, wish.mode, wish.enlarge)
     if max(plan.canvas) > LONGEST_SIDE or plan.canvas[0] * plan.canvas[1] > wish.max_pixels:
         raise ImageRefused(f"the result would have {plan.canvas[0]} x {plan.canvas[1]} pixels")
     _draft(image, whole, plan, turned)
-    upright = ImageOps.exif_transpose(image)
-    profile = None if upright.mode == "CMYK" else upright.info.get("icc_profile")
+    upright = image if turn is None else image.transpose(turn)
+    profile = None if image.mode == "CMYK" else image.info.get("icc_profile")
     scaled = _plain(upright).resize(
         plan.scaled, Image.Resampling.LANCZOS, box=_box(plan, whole, upright.size)
     )
@@ -146,6 +161,14 @@ def _resized(image: Image.Image, wish: Wish, form: str) -> Image.Image:
     # what else came with it (place, camera, earlier previews) is left behind
     result.info = {"icc_profile": profile} if profile else {}
     return result
+
+
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except _DAMAGED:
+        # no reason to refuse the image itself
+        return None
 
 
 def _draft(image: Image.Image, whole: Size, plan: Geometry, turned: bool) -> None:

@@ -121,7 +121,7 @@ def _executed(cursor: psycopg.RawCursor[dict[str, Any]], order: Order) -> dict[s
     if not described:
         # in binary, as that too makes psycopg send one statement alone
         cursor.execute(statement, order.arguments, binary=True)
-        return {"rowcount": cursor.rowcount}
+        return {"rowcount": None if cursor.rowcount < 0 else cursor.rowcount}
     if len(set(described)) < len(described):
         raise WrongParameters("statement gives two columns the same name: rename one with AS")
     rows: list[dict[str, Any]] = []
