@@ -268,6 +268,11 @@ class _Composition:
             allowed_modules=tasks.allowed_modules,
             script_dirs=tuple(map(str, tasks.script_dirs)),
             secrets=secrets_of(self._settings),
+            built_in={
+                "connections": {name: url.get_secret_value() for name, url in tasks.connections.items()},
+                "file_dirs": list(map(str, tasks.file_dirs)),
+                "allowed_networks": list(map(str, tasks.allowed_networks)),
+            },
         )
 
     def _registration(self, incarnation: str) -> Registration:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from shardkeeper.task import DistributeTask, TaskStopped
+from shardkeeper.tasks import node_settings
 from shardkeeper.workers.attempt import Attempt, Surroundings
 from shardkeeper.workers.capture import Capture, MemoryTail
 from shardkeeper.workers.frames import FrameReader, Message, packed
@@ -79,6 +80,7 @@ class Child:
             tuple(hello["script_dirs"]),
             tuple(hello["secrets"]),
         )
+        node_settings.tell(hello["built_in"])
         threading.Thread(target=self._watch, name="shardkeeper-watch", daemon=True).start()
         self._hygiene = Hygiene((0, 1, 2, self._channel.fileno(), self._control.fileno()))
         self._send(packed({"t": "ready"}))

@@ -57,6 +57,7 @@ class WorkerProcess:
             "allowed_modules": list(settings.allowed_modules),
             "script_dirs": list(settings.script_dirs),
             "secrets": list(settings.secrets),
+            "built_in": settings.built_in,
         }
         self.send(packed(hello))
 
