@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shardkeeper.domain.runs import AttemptKey
-from shardkeeper.ports.workers import AttemptEnded, AttemptOrder, EndingStatus, Isolation, WorkerEvent
+from shardkeeper.ports.workers import AttemptEnded, AttemptOrder, EndingStatus, Isolation, WorkersSaid
 from shardkeeper.workers.pool import ProcessWorkers
 from shardkeeper.workers.settings import WorkersSettings
 
 RUNS = 5
-IN_FLIGHT = 8
+IN_FLIGHT = 32
 FIRE_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 TASK = """
 from shardkeeper import DistributeTask
@@ -39,7 +39,7 @@ class Bench:
     def __init__(self, folder: str) -> None:
         Path(folder, "noop_task.py").write_text(TASK)
         environment = {**os.environ, "PYTHONPATH": folder}
-        self.events: queue.SimpleQueue[WorkerEvent] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[WorkersSaid] = queue.SimpleQueue()
         self.workers = ProcessWorkers(
             WorkersSettings(capacity=2, allowed_modules=("noop_task",), environment=environment)
         )
@@ -49,19 +49,21 @@ class Bench:
     def run(self, attempts: int, isolation: Isolation, in_flight: int) -> float:
         """Seconds."""
         began = time.perf_counter()
-        for _ in range(min(attempts, in_flight)):
-            self._submit(isolation)
-        for done in range(attempts):
-            self._wait()
-            if done + in_flight < attempts:
+        asked = done = 0
+        while done < attempts:
+            while asked < attempts and asked - done < in_flight:
                 self._submit(isolation)
+                asked += 1
+            done += self._wait()
         return time.perf_counter() - began
 
-    def _wait(self) -> None:
-        while not isinstance(event := self.events.get(timeout=30), AttemptEnded):
-            pass
-        if event.ending.status is not EndingStatus.COMPLETED:
-            raise SystemExit(f"an attempt ended badly: {event.ending}")
+    def _wait(self) -> int:
+        """How many have ended by the next word of the workers."""
+        endings = [one.ending for one in self.events.get(timeout=30).events if isinstance(one, AttemptEnded)]
+        for ending in endings:
+            if ending.status is not EndingStatus.COMPLETED:
+                raise SystemExit(f"an attempt ended badly: {ending}")
+        return len(endings)
 
     def _submit(self, isolation: Isolation) -> None:
         self._number += 1

@@ -23,6 +23,7 @@ from shardkeeper.ports.workers import (
     Notify,
     WorkerEvent,
     WorkersChanged,
+    WorkersSaid,
 )
 
 Behaviour = Callable[[AttemptOrder], tuple[float, Ending]]
@@ -168,7 +169,7 @@ class MemoryWorkers:
 
     def _emit(self, event: WorkerEvent) -> None:
         if self._notify is not None and not self._dead:
-            self._notify(event)
+            self._notify(WorkersSaid((event,)))
 
 
 def _stopped(reason: str) -> Ending:

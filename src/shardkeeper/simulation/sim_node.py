@@ -39,7 +39,7 @@ from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import NodeInfo
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkerEvent
+from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkersSaid
 from shardkeeper.simulation.disk import ProcessJournal
 from shardkeeper.simulation.host import Host
 from shardkeeper.simulation.process import Process
@@ -88,7 +88,7 @@ class SimNode:
 
     def start(self) -> None:
         """As node.daemon starts: workers, timers, the loop, then the listener."""
-        self.workers.start(self._worker_says)
+        self.workers.start(self._workers_say)
         self._timers.start(lambda key: self.post(TimerFired(key)))
         self.post(CapacityChanged(self.workers.capacity, fit=True))
         self.post(Started())
@@ -286,14 +286,15 @@ class SimNode:
         world.witnesses.begin(self.host.plan.node_id, self.process_no, order)
         if world.rng.random() < world.tasks.weather.saves:
             saved = AttemptCheckpointed(order.key, order.claim_no, {"by": self.name})
-            self.process.call_later(0.0, lambda: self._worker_says(saved))
+            self.process.call_later(0.0, lambda: self._workers_say(WorkersSaid((saved,))))
         return world.tasks.behave(order)
 
-    def _worker_says(self, event: WorkerEvent) -> None:
+    def _workers_say(self, said: WorkersSaid) -> None:
         """Workers live on while the node is paused; what they say waits in the pipe."""
-        self.host.world.witnesses.end(self.process_no, event)
+        for event in said.events:
+            self.host.world.witnesses.end(self.process_no, event)
         if self.process.alive:
-            self.process.call_later(0.0, lambda: self.post(event))
+            self.process.call_later(0.0, lambda: self.post(said))
 
     def _later(self, seconds: float, letter: Letter) -> None:
         self.process.call_later(seconds, lambda: self._handle(letter))

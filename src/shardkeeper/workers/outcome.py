@@ -27,6 +27,8 @@ from shardkeeper.workers.texts import cut, message_of, traceback_of
 REFUSED_VALUES = 20
 """How many refused values are kept with the error."""
 
+_NO_COMPENSATION = DistributeTask.compensate
+
 Find = Callable[[Attempt], tuple[Callable[[], DistributeTask], str | None]]
 """From an attempt to what makes its task object, and its code version. Raises Declined."""
 
@@ -41,13 +43,21 @@ def run_attempt(attempt: Attempt, find: Find) -> tuple[Message, bytes]:
             if attempt.stop_asked:
                 raise TaskStopped
             make, code_version = find(attempt)
-            outcome["code_version"] = code_version
+            compensable = getattr(make, "compensate", _NO_COMPENSATION) is not _NO_COMPENSATION
             at = time.time()
             outcome["started_at"] = at
-            attempt.begin(at, code_version)
+            if code_version is not None:
+                outcome["code_version"] = code_version
+            if compensable:
+                outcome["compensable"] = True
+            attempt.begin(at, code_version, compensable)
             _limit_memory(attempt)
             attempt.open()
-            phases.run(make(), ShardContext(attempt.context, attempt.log, attempt))
+            context = ShardContext(attempt.context, attempt.log, attempt)
+            if "compensates" in attempt.order:
+                phases.compensate(make(), context)
+            else:
+                phases.run(make(), context)
         finally:
             attempt.shut()
             _lift_memory_limit(attempt)
@@ -59,7 +69,8 @@ def run_attempt(attempt: Attempt, find: Find) -> tuple[Message, bytes]:
         _lift_memory_limit(attempt)
         outcome.update(_failure(attempt, error, phases))
     outcome["finished_at"] = time.time()
-    outcome.setdefault("phase", phases.phase)
+    if phases.phase is not None:
+        outcome.setdefault("phase", phases.phase)
     outcome["times_ms"] = phases.times_ms
     return outcome, body
 
