@@ -47,6 +47,7 @@ class Tables:
     claimable: dict[Attempt, None] = field(default_factory=dict)
     held: dict[str, dict[Attempt, None]] = field(default_factory=dict)
     job_states: dict[str, JobState] = field(default_factory=dict)
+    idempotency_keys: dict[tuple[str, str], int] = field(default_factory=dict)
 
     # nodes
     leases: dict[str, LeaseRow] = field(default_factory=dict)
