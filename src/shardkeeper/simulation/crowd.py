@@ -6,7 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from shardkeeper.simulation.job_drawing import OTHER_TASK, TASK, draw_bad_change, draw_change, draw_job
+from shardkeeper.simulation.job_drawing import (
+    OTHER_TASK,
+    TASK,
+    draw_bad_change,
+    draw_change,
+    draw_job,
+    draw_work_change,
+)
+from shardkeeper.simulation.submitters import PREFIX
 from shardkeeper.simulation.world import World
 
 
@@ -79,8 +87,7 @@ class Crowd:
     def _change(self) -> None:
         name = self._some_job()
         if name is not None and name not in self._spoilt:
-            world = self._world
-            world.people.put_job(name, **draw_change(world.rng, world.people.row(name), world.clock.now()))
+            self._world.people.put_job(name, **self._drawn_change(name))
 
     def _spoil(self) -> None:
         name = self._some_job()
@@ -105,8 +112,7 @@ class Crowd:
         name, world = self._some_job(), self._world
         if name is None or name in self._spoilt:
             return
-        change = draw_change(world.rng, world.people.row(name), world.clock.now())
-        edit = world.people.transaction(name, **change)
+        edit = world.people.transaction(name, **self._drawn_change(name))
         edit.__enter__()
         self._locked.add(name)
 
@@ -115,6 +121,10 @@ class Crowd:
             edit.__exit__(None, None, None)
 
         world.clock.call_later(world.rng.uniform(0.1, 4.0), commit)
+
+    def _drawn_change(self, name: str) -> dict[str, Any]:
+        draw = draw_work_change if name.startswith(PREFIX) else draw_change
+        return draw(self._world.rng, self._world.people.row(name), self._world.clock.now())
 
     def _new_impl(self) -> None:
         self._world.people.put_impl(OTHER_TASK, parameters={"revision": self._world.rng.randint(1, 9)})

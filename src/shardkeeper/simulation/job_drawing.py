@@ -73,3 +73,44 @@ def draw_change(rng: Random, row: Mapping[str, Any], now: datetime) -> dict[str,
 def draw_bad_change(rng: Random) -> dict[str, Any]:
     """A change that SQL lets through and no node accepts."""
     return {"cron": rng.choice(_BAD_TIMES), "every": None, "run_at": None}
+
+
+def draw_work(rng: Random) -> dict[str, Any]:
+    """A job without a schedule: it runs when somebody submits to it."""
+    zone = rng.random()
+    selector = {"zone": "east"} if zone < 0.25 else {"zone": "north"} if zone < 0.32 else {}
+    return {
+        "impl_spec": rng.choice((TASK, TASK, OTHER_TASK)),
+        "sharding_total_count": rng.choice((1, 1, 1, 2, 3)),
+        "failover": rng.random() < 0.9,
+        "on_lease_loss": rng.choice(("continue", "stop")),
+        "priority": rng.choice((0, 0, 0, 1, -1)),
+        "max_attempts": rng.choice((1, 2, 3)),
+        "max_takeovers": rng.choice((3, 3, 1, 0)),
+        "retry_delay": timedelta(seconds=rng.choice((0, 0.5, 2))),
+        "retry_max_delay": timedelta(seconds=4),
+        "timeout": timedelta(seconds=rng.choice((2, 5, 8))),
+        "node_selector": selector,
+    }
+
+
+def draw_work_change(rng: Random, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Columns of a job without a schedule to change; now and then it gets one."""
+    kind = rng.random()
+    if kind < 0.1:
+        return draw_times(rng, now)
+    if kind < 0.4:
+        return {"enabled": not row.get("enabled", True)}
+    drawn = draw_work(rng)
+    chosen = rng.choice(("priority", "max_attempts", "sharding_total_count", "node_selector", "impl_spec"))
+    return {chosen: drawn[chosen]}
+
+
+def draw_parameters(rng: Random) -> dict[str, Any]:
+    """What a submission asks for: mostly whatever the weather brings, sometimes steps, sometimes poison."""
+    kind = rng.random()
+    if kind < 0.6:
+        return {}
+    if kind < 0.85:
+        return {"steps": rng.randint(2, 6)}
+    return {"does": rng.choice(("fails", "dies", "hangs", "cancels", "unstorable"))}
