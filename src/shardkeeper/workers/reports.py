@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from shardkeeper.domain.runs import Phase
 from shardkeeper.ports.workers import AttemptCheckpointed, AttemptProgressed, AttemptStarted, WorkerEvent
-from shardkeeper.workers.flight import Check, Flight, Worker, instant
+from shardkeeper.workers.flight import NEVER, Check, Flight, Worker, instant
 from shardkeeper.workers.frames import Message
 from shardkeeper.workers.orders import identity
 
@@ -34,7 +34,8 @@ class Reports:
         if flight.begun:
             return
         flight.start(epoch_s, code_version, compensable, time.monotonic())
-        self._wait_until(flight.next_at)
+        if flight.whole_at < NEVER:
+            self._wait_until(flight.whole_at)
         self._tell(AttemptStarted(*identity(flight), instant(epoch_s), code_version, compensable))
 
     def look(self, worker: Worker, flight: Flight) -> None:
