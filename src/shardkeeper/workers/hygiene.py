@@ -70,9 +70,7 @@ class Hygiene:
         now = self._look()
         if now == self._accepted:
             return None
-        return next(
-            name for name, new, old in zip(_NAMES, now, self._accepted, strict=True) if new != old
-        )
+        return next(name for name, new, old in zip(_NAMES, now, self._accepted, strict=True) if new != old)
 
     def _look(self) -> tuple[Any, ...]:
         """All of it, in the order of ``_NAMES``."""
