@@ -12,7 +12,7 @@ from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.outcomes import Outcome, Progress, ValueRow
 from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged, Event
-from shardkeeper.domain.runs import AttemptStatus, Phase
+from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.domain.specs import SourceData
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
@@ -85,10 +85,8 @@ def _source(source: SourceData) -> dict[str, Any]:
 def event_of(told: WorkerEvent) -> Event | None:
     """What the planner is told of a worker's event; None where it does not concern it."""
     match told:
-        case AttemptStarted(key, claim_no, at, code_version):
-            return AttemptBegan(
-                Progress(key, claim_no, Phase.INITIALIZE, started_at=at, code_version=code_version)
-            )
+        case AttemptStarted(key, claim_no, at, code_version, _, phase):
+            return AttemptBegan(Progress(key, claim_no, phase, started_at=at, code_version=code_version))
         case AttemptProgressed(key, claim_no, phase, fraction, message):
             return AttemptBegan(Progress(key, claim_no, phase, fraction=fraction, message=message))
         case AttemptCheckpointed(key, claim_no, checkpoint):

@@ -110,6 +110,8 @@ class AttemptStarted:
     code_version: str | None = None
     compensable: bool = False
     """Whether its class overrides ``compensate``."""
+    phase: Phase = Phase.INITIALIZE
+    """The first phase: INITIALIZE, or COMPENSATE."""
 
 
 @dataclass(frozen=True, slots=True)
