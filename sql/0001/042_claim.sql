@@ -39,11 +39,17 @@ create function shardkeeper.claim_rows(
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 declare
-    v_from  timestamptz;
-    v_to    timestamptz;
-    v_begun bigint[];
+    v_from   timestamptz;
+    v_to     timestamptz;
+    v_begun  bigint[];
+    v_limits shardkeeper.job_limit[];
 begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
+    if exists (select from shardkeeper.limit_state l where l.kind = 'job') then
+        v_limits := shardkeeper.lock_limits(array(
+            select distinct r.job_name from shardkeeper.job_run r
+             where r.id = any (p_runs) and r.fire_time between v_from and v_to));
+    end if;
     -- runs that this claim may begin, before their attempts
     perform 1 from shardkeeper.job_run r
       where r.id = any (p_runs) and r.fire_time between v_from and v_to
@@ -51,7 +57,7 @@ begin
       order by r.id for no key update;
 
     with free as materialized (
-        select s.run_id, s.fire_time, s.item, s.attempt
+        select s.run_id, s.fire_time, s.item, s.attempt, s.job_name
           from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
           join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item
           join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
@@ -62,12 +68,24 @@ begin
            and (s.pinned_node is null or s.pinned_node = p_node)
            and not r.stop_requested
          order by s.run_id, s.item, s.attempt for update of s),
+    locked as materialized (
+        select array_agg(f.run_id) as runs, array_agg(f.fire_time) as fires, array_agg(f.item) as items,
+               array_agg(f.attempt) as attempts
+          from free f where f.job_name in (select l.job_name from unnest(v_limits) l)),
+    admitted as materialized (
+        select a.* from locked k
+         cross join lateral shardkeeper.admit_attempts(v_limits, k.runs, k.fires, k.items, k.attempts) a
+         where v_limits is not null),
+    starting as materialized (
+        select f.*, a.run_id is not null as limited, a.pool, a.value
+          from free f left join admitted a on a.run_id = f.run_id and a.item = f.item and a.attempt = f.attempt
+         where a.run_id is not null or f.job_name not in (select l.job_name from unnest(v_limits) l)),
     taken as (
         update shardkeeper.shard_run s
            set status = 'RUNNING', node_id = p_node, incarnation = p_incarnation, claim_no = s.claim_no + 1,
                claimed_at = clock_timestamp(), started_at = null, phase = null, progress = null,
-               progress_message = null
-          from free f
+               progress_message = null, limited = f.limited, pool = f.pool, concurrency_value = f.value
+          from starting f
          where s.run_id = f.run_id and s.fire_time = f.fire_time and s.item = f.item and s.attempt = f.attempt
            and s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
         returning s.run_id)
@@ -105,32 +123,45 @@ begin
 end
 $$;
 
--- What may be claimed now, longest waiting first. now() is the start of this one statement, and lets the index serve.
+-- What may be claimed now, longest waiting first; of what waits for a limit only what might get it. now() is the start
+-- of this one statement, and lets the index serve.
 create function shardkeeper.pending_attempts(p_incarnation text, p_limit integer)
     returns table (run_id bigint, fire_time timestamptz, item integer, attempt integer, job_name text,
                    trigger_kind text, job_version bigint, impl_version bigint, sharding_total_count integer,
                    pinned_node text, waiting_s double precision, declined_by text[])
     language sql stable as $$
+    with found as materialized (
+        select s.run_id, s.fire_time, s.item, s.attempt, s.job_name, s.pinned_node, s.not_before, s.concurrency_value,
+               extract(epoch from now() - s.not_before)::double precision as waiting_s,
+               r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count
+          from shardkeeper.shard_run s
+          join shardkeeper.job_run r on r.id = s.run_id and r.fire_time = s.fire_time
+          join shardkeeper.lease l on l.incarnation = p_incarnation and l.state = 'active'
+         where s.status = 'PENDING' and not s.waiting and s.not_before <= now()
+           and s.job_name <> all ((select shardkeeper.held_jobs())::text[])
+           and (s.concurrency_value is null
+                or s.job_name || e'\x1f' || s.concurrency_value <> all ((select shardkeeper.held_values())::text[]))
+           and not r.stop_requested
+           -- what is pinned to a node that takes no work is shown to all, or nobody would ever close it
+           and (s.pinned_node is null or s.pinned_node = l.node_id
+                or not exists (select 1 from shardkeeper.lease o
+                                where o.node_id = s.pinned_node and o.state = 'active'))
+         -- by the index alone: a long queue is not sorted for the few at its head
+         order by s.not_before limit p_limit),
+    placed as materialized (
+        select f.*, row_number() over (order by f.not_before, f.run_id, f.item) as place from found f),
+    hidden as materialized (
+        select h.place from unnest((select shardkeeper.beyond_limits(array_agg(p.job_name order by p.place),
+                                                                     array_agg(p.concurrency_value order by p.place))
+                                      from placed p)) h (place))
     select f.run_id, f.fire_time, f.item, f.attempt, f.job_name, f.trigger_kind, f.job_version, f.impl_version,
            f.sharding_total_count, f.pinned_node, f.waiting_s,
            array(select distinct d.node_id from shardkeeper.node_decline d
                   where d.job_name = f.job_name and d.job_version in (0, f.job_version)
                         and d.impl_version in (0, f.impl_version) order by d.node_id)
-      from (select s.run_id, s.fire_time, s.item, s.attempt, s.job_name, s.pinned_node, s.not_before,
-                   extract(epoch from now() - s.not_before)::double precision as waiting_s,
-                   r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count
-              from shardkeeper.shard_run s
-              join shardkeeper.job_run r on r.id = s.run_id and r.fire_time = s.fire_time
-              join shardkeeper.lease l on l.incarnation = p_incarnation and l.state = 'active'
-             where s.status = 'PENDING' and not s.waiting and s.not_before <= now()
-               and not r.stop_requested
-               -- what is pinned to a node that takes no work is shown to all, or nobody would ever close it
-               and (s.pinned_node is null or s.pinned_node = l.node_id
-                    or not exists (select 1 from shardkeeper.lease o
-                                    where o.node_id = s.pinned_node and o.state = 'active'))
-             -- by the index alone: a long queue is not sorted for the few at its head
-             order by s.not_before limit p_limit) f
-     order by f.not_before, f.run_id, f.item
+      from placed f
+     where not exists (select from hidden h where h.place = f.place)
+     order by f.place
 $$;
 
 -- Closes attempts that are still PENDING as FAILED: nobody could run them for too long.

@@ -103,9 +103,10 @@ begin
 
     if v_retried is not null then
         insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, tries,
-                                           takeovers, checkpoint)
+                                           takeovers, checkpoint, concurrency_value)
         select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node,
-               v_now + make_interval(secs => greatest(o.retry_after_s, 0)), s.tries + 1, s.takeovers, s.checkpoint
+               v_now + make_interval(secs => greatest(o.retry_after_s, 0)), s.tries + 1, s.takeovers, s.checkpoint,
+               s.concurrency_value
           from unnest(v_in) o join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
                                                           and s.item = o.item and s.attempt = o.attempt
          where o.ord = any (v_retried)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 
 from shardkeeper.domain.attempts import Claimed, Pending, RunHead
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
+from shardkeeper.memory.limits import SHOWN_BEYOND, Room, admit
 from shardkeeper.memory.rows import Attempt, LeaseRow, Run
 
 _SECOND = timedelta(seconds=1)
@@ -32,7 +33,7 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
     who = lease.who
     if row.status is AttemptStatus.RUNNING and row.incarnation == who.incarnation:
         return as_claimed(row)
-    if not database.rules.is_claimable(row, who.node_id, now):
+    if not database.rules.is_claimable(row, who.node_id, now) or not admit(database, row, now):
         return None
     row.status = AttemptStatus.RUNNING
     row.claim_no = database.rules.next_claim_no(row.claim_no)
@@ -65,15 +66,17 @@ def as_claimed(row: Attempt) -> Claimed:
 
 
 def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list[Pending]:
-    """Longest waiting first."""
+    """Longest waiting first; of what waits for a limit only what might get it."""
     now = database.now()
+    room = Room(database, now, SHOWN_BEYOND)
     node_id = lease.who.node_id
     rules = database.rules
     ready = (
         row for row in database.claimable if rules.is_claimable(row, _reader(database, row, node_id), now)
     )
-    oldest = heapq.nsmallest(limit, ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
-    return [_as_pending(database, row, now) for row in oldest]
+    in_order = sorted(ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
+    shown = islice((row for row in in_order if room.takes(row)), limit)
+    return [_as_pending(database, row, now) for row in shown]
 
 
 def _reader(database: MemoryDatabase, row: Attempt, node_id: str) -> str:

@@ -51,6 +51,7 @@ def next_attempt(
         takeovers,
         row.checkpoint,
         not_before=not_before,
+        concurrency_value=row.concurrency_value,
     )
     row.run.attempts[key.item].append(follower)
     database.claimable[follower] = None

@@ -156,7 +156,9 @@ class Planner:
         return [*self._closing.over(event, moment), *self._adoption.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
-        return [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
+        freed = self._closing.frees_limits(event)
+        actions = [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
+        return [*actions, *self._adoption.look()] if freed else actions
 
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
         """Timers are computed anew from the clock as it is now; what was passed over is looked at again."""
