@@ -50,10 +50,7 @@ def _parameters(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        text = value
-    else:
-        text = json.dumps(value, sort_keys=True)
+    text = value if value is None or isinstance(value, str) else json.dumps(value, sort_keys=True)
     if text is not None and len(text.encode()) > _LONGEST_VALUE:
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
     return text
