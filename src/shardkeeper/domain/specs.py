@@ -149,6 +149,12 @@ class JobSpec:
     description: str | None = None
     enabled: bool = True
 
+    @property
+    def limited(self) -> bool:
+        """Whether any limit shared by nodes holds for its attempts."""
+        limits = (self.pool, self.max_running, self.concurrency_key, self.rate_limit)
+        return any(limit is not None for limit in limits)
+
 
 @dataclass(frozen=True, slots=True)
 class JobVersion:

@@ -52,7 +52,6 @@ def next_attempt(
         row.checkpoint,
         not_before=not_before,
         claim_key=row.claim_key if not_before is None else moved_claim_key(row, not_before),
-        limited=row.limited,
         concurrency_value=row.concurrency_value,
         compensates=row.compensates,
     )

@@ -45,6 +45,11 @@ class Closing:
             actions.append(Claim(mind.incarnation, waiting))
         return actions
 
+    def frees_limits(self, event: OutcomesAnswered) -> bool:
+        """Whether something may have waited for what ended here: jobs share limits."""
+        held = (self._mind.holdings.get(outcome.key) for outcome in event.outcomes)
+        return any(one is not None and one.job is not None and one.job.spec.limited for one in held)
+
     def answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         """The store has answered: let go, or record what it can hold."""
         actions: list[Action] = []

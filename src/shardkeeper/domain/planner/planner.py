@@ -170,8 +170,9 @@ class Planner:
         return [*self._closing.over(event, moment), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
-        pulled = self._pulling.recorded(event)
-        return [*self._closing.answered(event, moment), *pulled, *self._lifecycle.leave_when_empty()]
+        freed = self._closing.frees_limits(event)
+        actions = [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
+        return [*actions, *self._adoption.look(), *self._pulling.look()] if freed else actions
 
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
         """Timers are computed anew from the clock as it is now; what was passed over is looked at again."""

@@ -7,10 +7,9 @@ free and the last pull had brought all it asked for, and about once a second. A 
 from __future__ import annotations
 
 from shardkeeper.domain.planner.actions import Action, Pull, Wake
-from shardkeeper.domain.planner.events import Moment, OutcomesAnswered, PullDue, Pulled, SpecsRead
+from shardkeeper.domain.planner.events import Moment, PullDue, Pulled, SpecsRead
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
-from shardkeeper.domain.specs import JobSpec
 from shardkeeper.domain.view import matches
 
 
@@ -80,14 +79,6 @@ class Pulling:
         worth = max(1, (holdings.ahead - 1) // 2)
         return self.look() if holdings.room_to_pull(self._mind.settings.busy_at) >= worth else []
 
-    def recorded(self, event: OutcomesAnswered) -> list[Action]:
-        """What ended may have held a place in a limit that others wait for."""
-        for outcome in event.outcomes:
-            holding = self._mind.holdings.get(outcome.key)
-            if holding is not None and holding.job is not None and _limited(holding.job.spec):
-                return self.look()
-        return []
-
     def specs_read(self, event: SpecsRead) -> None:
         """Remember which jobs this node has not the labels for."""
         if event.whole:
@@ -131,8 +122,3 @@ class Pulling:
             return False
         job = self._mind.catalog.job_version(job_version)
         return job is None or matches(self._mind.settings.labels, job.spec.node_selector)
-
-
-def _limited(spec: JobSpec) -> bool:
-    limits = (spec.pool, spec.max_running, spec.concurrency_key, spec.rate_limit)
-    return any(limit is not None for limit in limits)
