@@ -196,4 +196,4 @@ def test_what_concerns_no_attempt_is_no_event() -> None:
 
 def test_workers_that_cannot_be_kept_alive_make_the_node_unfit() -> None:
     assert capacity_event(WorkersChanged(4, 4, 0), 4) == CapacityChanged(4, fit=True)
-    assert capacity_event(WorkersChanged(0, 4, 9, "no memory"), 4) == CapacityChanged(4, fit=False)
+    assert capacity_event(WorkersChanged(0, 4, 9, "no memory"), 4) == CapacityChanged(4, False, "no memory")

@@ -102,7 +102,7 @@ class Node:
             case ListenerState():
                 self._listener(letter)
             case WorkersChanged():
-                self._parts.coordination.fit(letter.problem is None)
+                self._parts.coordination.workers(letter.problem is None, letter.restarts)
                 self._plan([capacity_event(letter, self._parts.capacity())])
             case StoreAway() | CapacityChanged():
                 self._plan([letter])

@@ -153,7 +153,7 @@ def event_of(told: WorkerEvent) -> Event | None:
 
 def capacity_event(changed: WorkersChanged, capacity: int) -> CapacityChanged:
     """Workers that cannot be kept alive make the node unfit: it claims nothing, and says so."""
-    return CapacityChanged(capacity, fit=changed.problem is None)
+    return CapacityChanged(capacity, changed.problem is None, changed.problem)
 
 
 def _outcome(ended: AttemptEnded, ending: Ending) -> Outcome:

@@ -202,7 +202,7 @@ class Child:
 
     def _wish(self, message: Message) -> None:
         if message["t"] == "widen":
-            self._team.widen(message["orders"])
+            self._team.widen(message["orders"], message["width"])
         else:
             self._stop(message["seq"], message["t"] == "interrupt")
 

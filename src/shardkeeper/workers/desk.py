@@ -154,9 +154,11 @@ class Desk:
         if worker.leaving:
             worker.leave(time.monotonic())
             self._wait_until(worker.kill_at)
-        elif not worker.shared and not worker.flights and worker not in self.idle:
+        elif not worker.flights:
             worker.idle_since = time.monotonic()
-            self.idle.append(worker)
+            self._wait_until(worker.idle_since + self._crew.settings.idle_s)
+            if not worker.shared and worker not in self.idle:
+                self.idle.append(worker)
 
     # taking back
 
@@ -190,7 +192,8 @@ class Desk:
             if room > 0:
                 self._wait_until(now + LOOK_AFTER_S)
                 if begun:
-                    worker.process.order({"t": "widen", "orders": min(room, len(flights) - begun)})
+                    orders = min(room, len(flights) - begun)
+                    worker.process.order({"t": "widen", "orders": orders, "width": self._crew.capacity})
             return
         head = flights[0]
         if len(flights) > 1 or not head.importing:

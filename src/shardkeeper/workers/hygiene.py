@@ -21,8 +21,8 @@ _SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() - {sign
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
 _LC_ALL = 6
 _TIMERS = (0, 1, 2)
-# the C functions: those of the module signal make an enumeration's member of each number; and bound once, so that no task
-# can put its own in their place
+# the C functions: those of the module signal make an enumeration's member of each number; and bound once, so that no
+# task can put its own in their place
 _getsignal, _sigmask, _getitimer = _signal.getsignal, _signal.pthread_sigmask, _signal.getitimer
 _SIG_BLOCK = int(signal.SIG_BLOCK)
 _setlocale, _getrlimit = _locale.setlocale, resource.getrlimit
@@ -109,7 +109,7 @@ def _working_directory() -> Any:
 
 
 def _timer_runs(which: int) -> bool:
-    return _getitimer(which) != (0.0, 0.0)
+    return bool(_getitimer(which) != (0.0, 0.0))
 
 
 def _interpreter() -> tuple[Any, ...]:

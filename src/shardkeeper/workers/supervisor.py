@@ -119,6 +119,7 @@ class Supervisor:
         for worker in self.crew.everyone:
             worker.process.kill()
             worker.process.bury(strays=True)
+            worker.process.close()
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -215,10 +216,10 @@ class Supervisor:
         crew, desk = self.crew, self.desk
         if desk.queue or desk.shared_queue or crew.starts_missing:
             crew.want(len(desk.queue), len(desk.shared_queue), now)
-            if now < crew.next_start_at:
-                self._wait_until(crew.next_start_at)
-        if crew.problem is not None and not any(worker.ready for worker in crew.everyone):
-            desk.return_all(crew.problem)
+            if now < crew.restarts.next_start_at:
+                self._wait_until(crew.restarts.next_start_at)
+        if crew.restarts.problem is not None:
+            desk.return_all(crew.restarts.problem)
         news = crew.state()
         if news is not None:
             self._said.append(news)
@@ -271,6 +272,7 @@ class Supervisor:
         if what == "ready":
             worker.ready = True
             worker.kill_at = NEVER
+            self.crew.restarts.ready()
             self.desk.rest(worker)
             return
         flight = worker.flights.get(message["seq"])
@@ -303,7 +305,6 @@ class Supervisor:
         now = time.monotonic()
         worker.moved_at = now
         self.desk.lasted(flight, lasted_ms / 1000.0)
-        self.crew.proved()
         if "retire" in message:
             _LOG.info("a worker is replaced after %s: %s", named(flight), message["retire"])
             self.desk.dismiss(worker, now)
@@ -329,3 +330,11 @@ class Supervisor:
             self.desk.look(worker, now)
             self._deadlines.end(worker, now)
             self._wait_until(worker.kill_at)
+        self._let_go(now)
+
+    def _let_go(self, now: float) -> None:
+        """Of those that are idle for long."""
+        for worker in self.crew.surplus(self.desk.idle, now):
+            self.desk.dismiss(worker, now)
+        at = self.crew.next_surplus_at(self.desk.idle)
+        self._wait_until(max(at, now + LOOK_AFTER_S))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from shardkeeper.domain.facts import WorkersBack, WorkersLost
 from shardkeeper.domain.planner.actions import (
     Action,
+    Alert,
     Beat,
     Claim,
     Enter,
     ForgetDeclines,
     ReadSpecs,
     RebuildTimers,
+    Tell,
     Wake,
 )
 from shardkeeper.domain.planner.adoption import Adoption
@@ -87,6 +90,7 @@ class Planner:
         self._lifecycle = Lifecycle(self.mind, self._firing, self._adoption, self._launching, self._pulling)
         self._beating = Beating(self.mind, self._lifecycle, self._firing, self._adoption)
         self._handlers = self._table()
+        self._unfit_times = 0
 
     def handle(self, event: Event, moment: Moment) -> list[Action]:
         """What is to be done about one event.
@@ -183,10 +187,21 @@ class Planner:
 
     def _capacity_changed(self, event: CapacityChanged, moment: Moment) -> list[Action]:
         holdings = self.mind.holdings
+        told = self._fitness(event, moment) if event.fit != holdings.fit else []
         holdings.capacity, holdings.fit = event.capacity, event.fit
         waiting = holdings.next_waiting() if self.mind.creates else ()
         claims = [Claim(self.mind.incarnation, waiting)] if waiting else []
-        return [*claims, *self._pulling.refill()]
+        return [*told, *claims, *self._pulling.refill()]
+
+    def _fitness(self, event: CapacityChanged, moment: Moment) -> list[Action]:
+        """Workers cannot be kept alive any more, or can again: people are told, once each time."""
+        if event.fit:
+            return [Tell(WorkersBack())]
+        self._unfit_times += 1
+        problem = event.problem or "not said"
+        body = {"node_id": self.mind.settings.node_id, "at": moment.now.isoformat(), "problem": problem}
+        key = f"unfit:{self.mind.incarnation}:{self._unfit_times}"
+        return [Tell(WorkersLost(problem)), Alert(key, "unfit", body)]
 
     def _tasks_renewed(self, event: TasksRenewed, moment: Moment) -> list[Action]:
         self.mind.declined.clear()
