@@ -321,15 +321,17 @@ $$;
 create function shardkeeper.beyond_limits(p_jobs text[], p_values text[]) returns integer[]
     language plpgsql stable as $$
 declare
-    v_limits shardkeeper.job_limit[] := shardkeeper.limits_of(p_jobs);
+    v_limits  shardkeeper.job_limit[] := shardkeeper.limits_of(p_jobs);
+    v_fitting integer[];
 begin
     if v_limits is null then
         return '{}';
     end if;
+    v_fitting := shardkeeper.fitting(v_limits, p_jobs, p_values, 16);
     return (
         select coalesce(array_agg(c.place::integer), '{}')
           from unnest(p_jobs) with ordinality c (job_name, place)
           join unnest(v_limits) l on l.job_name = c.job_name
-         where c.place <> all (shardkeeper.fitting(v_limits, p_jobs, p_values, 16)));
+         where not exists (select from unnest(v_fitting) f where f = c.place));
 end
 $$;

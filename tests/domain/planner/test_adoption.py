@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Recording
-from shardkeeper.domain.planner.actions import Claim, CloseUnrunnable, ReadPending, ReadPinned
+from shardkeeper.domain.planner.actions import Claim, CloseUnrunnable, ReadPending, ReadPinned, Wake
 from shardkeeper.domain.planner.events import Hinted, OutcomesAnswered, PinnedRead
 from shardkeeper.domain.runs import AttemptStatus, TriggerKind
 from tests.domain.planner.desk import Desk, claimed, job, key, of, row
@@ -134,3 +134,16 @@ def test_when_an_attempt_of_a_job_with_limits_was_recorded_what_waited_for_it_is
     answer = OutcomeAnswer(one.key, Recording.RECORDED)
     actions = desk.tell(OutcomesAnswered(desk.incarnation, (outcome,), (answer,)))
     assert bool(of(actions, ReadPending)) is looks
+
+
+def test_of_a_job_with_a_rate_the_next_start_is_looked_for_when_it_is_allowed() -> None:
+    desk = with_job(Desk().up(), rate_limit=4)
+    one = claimed()
+    desk.claims(one)
+    desk.over(one)
+    outcome = Outcome(one.key, one.claim_no, AttemptStatus.COMPLETED)
+    answer = OutcomeAnswer(one.key, Recording.RECORDED)
+    (wake,) = of(desk.tell(OutcomesAnswered(desk.incarnation, (outcome,), (answer,))), Wake)
+    assert wake.at_mono == desk.seconds + 0.25
+    desk.pending()
+    assert of(desk.tell(wake.event), ReadPending) != []

@@ -13,6 +13,7 @@ from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.policies.retry import retry_after
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.specs import JobSpec
 
 UNSTORABLE = "UnstorableOutcome"
 
@@ -45,10 +46,11 @@ class Closing:
             actions.append(Claim(mind.incarnation, waiting))
         return actions
 
-    def frees_limits(self, event: OutcomesAnswered) -> bool:
-        """Whether something may have waited for what ended here: jobs share limits."""
+    def limited(self, event: OutcomesAnswered) -> list[JobSpec]:
+        """The jobs with limits shared by nodes of what ended here: something may wait for its place."""
         held = (self._mind.holdings.get(outcome.key) for outcome in event.outcomes)
-        return any(one is not None and one.job is not None and one.job.spec.limited for one in held)
+        jobs = (one.job.spec for one in held if one is not None and one.job is not None)
+        return [spec for spec in jobs if spec.limited]
 
     def answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         """The store has answered: let go, or record what it can hold."""

@@ -174,9 +174,11 @@ class Planner:
         return [*self._closing.over(event, moment), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
-        freed = self._closing.frees_limits(event)
+        limited = self._closing.limited(event)
         actions = [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
-        return [*actions, *self._adoption.look(), *self._pulling.look()] if freed else actions
+        if not limited:
+            return actions
+        return [*actions, *self._adoption.look_for_places(limited, moment), *self._pulling.look()]
 
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
         """Timers are computed anew from the clock as it is now; what was passed over is looked at again."""
