@@ -17,7 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "on-demand.md"
 TEXT = """# Work on demand, beside other queues
 
 Written by `make bench-on-demand WRITE=1`. Everything ran on one machine in one run; each figure is the median of
-{rounds} rounds. Compare rows of this table with each other; on another machine all of them change.
+{rounds} rounds, in each of which all took their turn. Compare rows of this table with each other; on another machine
+all of them change.
 
 {machine}
 
