@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.cluster import Cluster, cluster
 from bench.machine import machine
 from bench.on_demand.answer import HEAD, cells, notes
+from bench.on_demand.bare import BareInserts
 from bench.on_demand.contenders import measure
 from bench.on_demand.lineup import ours, peers
 from bench.on_demand.options import Options
@@ -50,10 +51,11 @@ def _rows(running: Cluster, options: Options, wanted: argparse.Namespace) -> lis
     with ExitStack() as stack:
         contenders = [] if wanted.peers is not None else [*stack.enter_context(ours(running, options))]
         missing: Sequence[Row] = ()
+        pace = BareInserts(stack.enter_context(running.connect()))
         if not wanted.ours:
             others, missing = stack.enter_context(peers(running, options, wanted.peers or ()))
             contenders += others
-        return [*measure(contenders, options.rounds, _progress), *missing]
+        return [*measure(contenders, options.rounds, pace.per_second, _progress), *missing]
 
 
 def _arguments() -> argparse.Namespace:

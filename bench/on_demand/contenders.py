@@ -37,12 +37,13 @@ class _Turn:
     rounds: list[Round] = field(default_factory=list)
     problem: str | None = None
 
-    def take(self) -> str:
+    def take(self, bare_per_s: float) -> str:
         try:
-            self.rounds.append(self.contender.round())
+            taken = self.contender.round()
         except Unavailable as error:
             self.problem = str(error)
             return self.problem
+        self.rounds.append(Round({"bare_per_s": bare_per_s, **taken.figures}, taken.cores))
         return "  ".join(f"{name} {figure:,.1f}" for name, figure in self.rounds[-1].figures.items())
 
     def row(self) -> Row:
@@ -59,11 +60,15 @@ class _Turn:
         )
 
 
-def measure(contenders: Sequence[Contender], rounds: int, say: Callable[[str], None]) -> list[Row]:
-    """A row for each; one that has a problem in a round is left out of those that follow."""
+def measure(
+    contenders: Sequence[Contender], rounds: int, pace: Callable[[], float], say: Callable[[str], None]
+) -> list[Row]:
+    """A row for each; one that has a problem in a round is left out of those that follow. ``pace``: bare INSERTs per
+    second, asked for before each turn, since a turn begins with submissions and disks are moody."""
     turns = [_Turn(contender) for contender in contenders]
     for number in range(rounds):
         for turn in turns:
             if turn.problem is None:
-                say(f"round {number + 1}, {turn.contender.name} ({turn.contender.isolation}): {turn.take()}")
+                told = turn.take(pace())
+                say(f"round {number + 1}, {turn.contender.name} ({turn.contender.isolation}): {told}")
     return [turn.row() for turn in turns]

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 import psycopg
 
 from bench.cluster import Cluster
-from bench.on_demand.bare import BareInsert
 from bench.on_demand.contenders import Contender, Unavailable
 from bench.on_demand.doors import open_door
 from bench.on_demand.options import Options
@@ -22,13 +21,10 @@ from bench.on_demand.rows import Row
 
 @contextmanager
 def ours(running: Cluster, options: Options) -> Iterator[Sequence[Contender]]:
-    """The bare INSERT for scale, and one for each isolation."""
+    """One for each isolation."""
     with running.connect() as connection, open_door(running.url, running.environment, options.sql) as door:
         insert_jobs(connection)
-        yield [
-            BareInsert(connection, options),
-            *(Ours(isolation, running, connection, door, options) for isolation in ISOLATIONS),
-        ]
+        yield [Ours(isolation, running, connection, door, options) for isolation in ISOLATIONS]
 
 
 @contextmanager

@@ -24,6 +24,8 @@ all of them change.
 
 {table}
 
+- *INSERT/s*: rows that one client inserted and committed into a bare table of the same PostgreSQL just before the row's
+  turns: what this disk gave at that minute. No submission kept in PostgreSQL can be quicker.
 - *submit/s*: one client, one at a time, each accepted before the next. *bulk/s*: in the quickest way a system has.
 - *drain/s*: {tasks:,} no-op tasks, from the first one taken up to the last outcome recorded (or acknowledged, where
   none is recorded). *steady/s*: the middle four fifths of them, without warming up and tail.

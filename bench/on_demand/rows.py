@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-FIGURES = ("submit_per_s", "bulk_per_s", "whole_per_s", "steady_per_s", "p50_ms", "p99_ms")
+FIGURES = ("bare_per_s", "submit_per_s", "bulk_per_s", "whole_per_s", "steady_per_s", "p50_ms", "p99_ms")
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ def test_in_each_round_all_take_their_turn_and_medians_count() -> None:
     diary: list[str] = []
     told: list[str] = []
     first, second = Scripted("a", [3.0, 1.0, 2.0], diary), Scripted("b", [30.0, 10.0, 20.0], diary)
-    rows = measure([first, second], 3, told.append)
+    rows = measure([first, second], 3, lambda: 500.0, told.append)
     assert diary == ["a", "b"] * 3
     assert [row.figures["whole_per_s"] for row in rows] == [2.0, 20.0]
+    assert rows[0].figures["bare_per_s"] == 500.0
     assert rows[0].cores == {"workers": 0.5}
     assert len(told) == 6
 
@@ -43,7 +44,10 @@ def test_in_each_round_all_take_their_turn_and_medians_count() -> None:
 def test_one_with_a_problem_takes_no_further_turn_and_its_row_says_why() -> None:
     diary: list[str] = []
     rows = measure(
-        [Scripted("a", [1.0, None, 1.0], diary), Scripted("b", [1.0] * 3, diary)], 3, lambda text: None
+        [Scripted("a", [1.0, None, 1.0], diary), Scripted("b", [1.0] * 3, diary)],
+        3,
+        lambda: 500.0,
+        lambda text: None,
     )
     assert diary == ["a", "b", "a", "b", "b"]
     assert rows[0].problem == "its worker ended with 1"
@@ -69,7 +73,7 @@ def test_the_page_has_the_machine_every_row_and_every_note() -> None:
     ]
     text = page(rows, Options(tasks=5000), {"cores": "2"})
     assert "- cores: 2" in text
-    assert "| a | process | – | – | 7 |" in text
+    assert "| a | process | – | – | – | 7 |" in text
     assert "- a (process): own process; recorded." in text
     assert "- b (thread): cannot be installed here." in text
     assert "5,000 no-op tasks" in text
@@ -77,7 +81,7 @@ def test_the_page_has_the_machine_every_row_and_every_note() -> None:
 
 
 def test_the_document_has_each_round_of_each_row() -> None:
-    (row,) = measure([Scripted("a", [3.0, 1.0], [])], 2, lambda text: None)
+    (row,) = measure([Scripted("a", [3.0, 1.0], [])], 2, lambda: 500.0, lambda text: None)
     told = document([row], Options(rounds=2), {"cores": "2"})
     assert [each["figures"]["whole_per_s"] for each in told["rows"][0]["rounds"]] == [3.0, 1.0]
     assert told["options"]["rounds"] == 2
