@@ -49,7 +49,7 @@ def peers(
 def _server(running: Cluster, number: int, peer: Peer) -> Iterator[Server]:
     if peer.server == "redis":
         with redis_server(running.folder / f"redis-{number}") as redis:
-            yield Server("redis", redis.url, redis.pid, lambda: None)
+            yield Server("redis", redis.url, redis.pid, lambda: None, (redis.version,))
         return
     url = running.postgres.create_database(f"peer_{number}")
     with psycopg.connect(url, autocommit=True) as connection:

@@ -35,6 +35,8 @@ class Server:
     url: str
     pid: int
     analyze: Callable[[], object]
+    versions: Sequence[str] = ()
+    """What is said of it beside the peer's packages."""
 
 
 class PeerContender:
@@ -43,7 +45,7 @@ class PeerContender:
     def __init__(self, peer: Peer, server: Server, folder: Path, options: Options) -> None:
         self.name = peer.name
         self.isolation = peer.isolation
-        self.notes = peer.notes
+        self.notes = (", ".join((*peer.requirements, *server.versions)), *peer.notes)
         self._peer = peer
         self._server = server
         self._board = folder / "peer-board"
