@@ -52,6 +52,9 @@ class _Live:
 _Identity = tuple[AttemptKey, int]
 
 
+TAKEN_BACK = "taken back before it began"
+
+
 class MemoryWorkers:
     """Keeps the port's promises; ``kill`` is the death of the node's process with its workers: no word afterwards."""
 
@@ -109,6 +112,13 @@ class MemoryWorkers:
         live = self._live.get((key, claim_no))
         if live is not None:
             self._later(kill_after_s, lambda: self._end(live, _stopped("stopped")))
+
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        for order in self._queue:
+            if (order.key, order.claim_no) == (key, claim_no):
+                self._queue.remove(order)
+                self._emit(AttemptReturned(key, claim_no, TAKEN_BACK))
+                return
 
     def recycle(self) -> None:
         """Scripted tasks have no code to take up."""

@@ -218,6 +218,10 @@ class Workers(Protocol):
         STOPPED at once.
         """
 
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        """Give an attempt back that has not begun: AttemptReturned follows. One that has, and unknown ones, are left
+        alone."""
+
     def recycle(self) -> None:
         """New worker processes for what begins from now on; what runs ends in its old one."""
 

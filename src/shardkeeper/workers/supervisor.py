@@ -175,15 +175,26 @@ class Supervisor:
         flight = self.desk.flights.get((key, claim_no))
         if flight is None:
             return
-        if flight.worker is not None and not flight.begun:
-            self.desk.take_back(flight.worker)
-        if flight.worker is None:
+        worker = self._holder(flight)
+        if worker is None:
             self.desk.queue_of(flight).remove(flight)
             self.desk.end(flight, stopped_unbegun("stopped before it began"))
             return
         flight.stop(time.monotonic(), kill_after_s)
-        flight.worker.process.order({"t": "stop", "seq": flight.seq})
+        worker.process.order({"t": "stop", "seq": flight.seq})
         self._wait_until(flight.next_at)
+
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        flight = self.desk.flights.get((key, claim_no))
+        if flight is not None and self._holder(flight) is None:
+            self.desk.queue_of(flight).remove(flight)
+            self.desk.give_back(flight, "taken back before it began")
+
+    def _holder(self, flight: Flight) -> Worker | None:
+        """The worker that has it; None: it waits for one, or was had back from the one that it was given to unbegun."""
+        if flight.worker is not None and not flight.begun:
+            self.desk.take_back(flight.worker)
+        return flight.worker
 
     def recycle(self) -> None:
         now = time.monotonic()
@@ -321,7 +332,7 @@ class Supervisor:
                 if flight.worker is not None:
                     flight.verdict = flight.verdict or Verdict.CLOSE
                     flight.stop(now, _CLOSING_KILL_S)
-                    flight.worker.process.order({"t": "stop", "seq": flight.seq})
+                    worker.process.order({"t": "stop", "seq": flight.seq})
         self._wait_until(self._close_at)
         for worker in self.crew.everyone:
             for flight in worker.flights.values():

@@ -29,6 +29,8 @@ class Closing:
         holding = self._mind.holdings.get(event.report.key)
         if holding is None or holding.claim_no != event.report.claim_no or holding.outcome is not None:
             return []
+        if holding.begun_at is None:
+            holding.begun_at = moment.mono
         return [Report(self._mind.incarnation, event.report)]
 
     def over(self, event: AttemptOver, moment: Moment) -> list[Action]:
@@ -84,7 +86,7 @@ class Closing:
         if holding.job is None:
             return outcome
         tries = holding.claimed.tries + 1
-        wait = retry_after(holding.job.spec, outcome.status, tries, self._mind.draw())
+        wait = retry_after(holding.job.spec, outcome.status, outcome.error_type, tries, self._mind.draw())
         return outcome if wait is None else replace(outcome, retry_after_s=wait.total_seconds())
 
     def _record_refusal(self, holding: Holding, outcome: Outcome, answer: OutcomeAnswer) -> list[Action]:

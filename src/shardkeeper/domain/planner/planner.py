@@ -161,7 +161,7 @@ class Planner:
         return actions
 
     def _pending_due(self, event: PendingDue, moment: Moment) -> list[Action]:
-        return [*self._adoption.due(event, moment), *self._pulling.look()]
+        return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]
 
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
         found = self._adoption.look() if event.jobs else []

@@ -6,10 +6,13 @@ free and the last pull had brought all it asked for, and about once a second. A 
 
 from __future__ import annotations
 
-from shardkeeper.domain.planner.actions import Action, Pull, Wake
+from shardkeeper.domain.planner.actions import Action, Pull, TakeBack, Wake
 from shardkeeper.domain.planner.events import Moment, PullDue, Pulled, SpecsRead
+from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
+from shardkeeper.domain.runs import TriggerKind
+from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
 
 
@@ -70,6 +73,37 @@ class Pulling:
         actions = self._launching.take(own, moment)
         actions += self._launching.refuse(others)
         return [*actions, *(self.look() if self._again else self.refill())]
+
+    def tidy(self, moment: Moment) -> list[Action]:
+        """What lies here unbegun behind tasks that take long goes back to the queue: another node may be free."""
+        self._heed_long_ones(moment.mono)
+        longest_s = self._mind.settings.unbegun_s
+        return [
+            TakeBack(holding.claimed.key, holding.claim_no)
+            for holding in self._mind.holdings
+            if holding.launched
+            and holding.begun_at is None
+            and holding.outcome is None
+            and moment.mono - holding.launched_at >= longest_s
+            and self._has_no_owner(holding)
+        ]
+
+    def _heed_long_ones(self, mono: float) -> None:
+        """While all workers are held by tasks that run long, nothing has ended that tells how long tasks are."""
+        holdings = self._mind.holdings
+        ages = [
+            mono - holding.begun_at
+            for holding in holdings
+            if holding.begun_at is not None and holding.outcome is None
+        ]
+        if len(ages) >= holdings.capacity > 0:
+            holdings.lasted(min(ages))
+
+    def _has_no_owner(self, holding: Holding) -> bool:
+        job = holding.job
+        if job is None or job.spec.sharding_strategy is Strategy.EACH_NODE:
+            return False
+        return holding.claimed.run.kind is TriggerKind.SUBMIT or not job.spec.scheduled
 
     def refill(self) -> list[Action]:
         """Room came free: pull when there was more before, in batches worth a call."""
