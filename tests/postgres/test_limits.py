@@ -95,3 +95,27 @@ def test_a_backlog_that_waits_for_a_pool_is_shown_little_of_and_hides_nothing(mi
     held = race.second.runs.claim(A, [each.key for each in race.second.runs.pending(A, 1000)])
     assert len(held) == 3
     assert race.second.runs.pending(A, 1000) == []
+
+
+def test_whoever_chooses_attempts_is_told_how_many_of_each_job_and_which_values_are_used_up(
+    migrated: Migrated,
+) -> None:
+    pool(migrated, "db", 5)
+    race = Race(migrated)
+    columns: dict[str, dict[str, Any]] = {
+        "free": {},
+        "keyed": {"concurrency_key": "account"},
+        "pooled": {"pool": "db"},
+        "rated": {"rate_limit": 4, "rate_period": "1 day", "pool": "db"},
+        "single": {"max_running": 1, "pool": "db"},
+    }
+    for job, limits in columns.items():
+        migrated.job(job, overlap="allow", **limits)
+        migrated.one('SELECT shardkeeper.trigger_job(%s, \'{"account": "a"}\')', (job,))
+    race.second.runs.claim(A, [each.key for each in race.second.runs.pending(A, 10)])
+    rows = migrated.sql.execute(
+        "SELECT * FROM shardkeeper.allowances(shardkeeper.limits_of(%s)) ORDER BY 1", (list(columns),)
+    ).fetchall()
+    assert rows == [
+        ("keyed", 1_000_000, ["a"]), ("pooled", 2, []), ("rated", 2, []), ("single", 0, []),
+    ]  # fmt: skip
