@@ -148,12 +148,12 @@ begin
     if v_jobs is null then
         return;
     end if;
-    v_limits := shardkeeper.lock_limits(v_jobs);
+    v_limits := shardkeeper.limits_of(v_jobs);
     if v_limits is not null then
         return query select * from shardkeeper.pull_within_limits(p_incarnation, v_node, p_most, v_jobs, v_limits);
         return;
     end if;
-    v_quota := shardkeeper.pull_quotas(v_jobs, '{}', p_most);
+    v_quota := shardkeeper.pull_quotas(v_jobs, '{}', '{}', p_most);
     select array_agg(s.run_id order by s.run_id), array_agg(s.fire_time order by s.run_id),
            array_agg(s.item order by s.run_id), array_agg(s.attempt order by s.run_id)
       into v_runs, v_fires, v_items, v_tries
@@ -169,8 +169,9 @@ begin
 end
 $$;
 
--- The same where some of the jobs have limits, which the caller has locked: of each no more than may start, and none
--- of a value of its concurrency_key that is used up.
+-- The same where some of the jobs have limits: of each no more than may start, and none of a value of its
+-- concurrency_key that is used up. Only the limits of jobs that have room are locked: a queue that waits for a place
+-- makes nobody take turns.
 create function shardkeeper.pull_within_limits(
     p_incarnation text, p_node text, p_most integer, p_jobs text[], p_limits shardkeeper.job_limit[])
     returns setof shardkeeper.claimed_attempt
@@ -178,6 +179,7 @@ create function shardkeeper.pull_within_limits(
     set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs   text[];
+    v_limits shardkeeper.job_limit[];
     v_room   integer[];
     v_full   text[];
     v_quota  integer[];
@@ -189,11 +191,19 @@ declare
     v_pools  text[];
     v_values text[];
 begin
+    select array_agg(j.job_name) into v_jobs
+      from unnest(p_jobs) j (job_name) left join shardkeeper.allowances(p_limits) a on a.job_name = j.job_name
+     where a.room is null or a.room > 0;
+    if v_jobs is null then
+        return;
+    end if;
+    v_limits := shardkeeper.lock_limits(v_jobs);
+    -- again, now that nobody else can start any
     select array_agg(j.job_name), array_agg(least(coalesce(a.room, p_most), p_most)),
            array_agg(a.job_name || e'\x1f' || f.value) filter (where f.value is not null)
       into v_jobs, v_room, v_full
-      from unnest(p_jobs) j (job_name)
-      left join shardkeeper.allowances(p_limits) a on a.job_name = j.job_name
+      from unnest(v_jobs) j (job_name)
+      left join shardkeeper.allowances(v_limits) a on a.job_name = j.job_name
       left join lateral unnest(a.full_values) f (value) on true
      where a.room is null or a.room > 0;
     if v_jobs is null then
@@ -202,7 +212,7 @@ begin
     -- once for each job, however many of its values are used up
     select array_agg(d.job_name), array_agg(d.room) into v_jobs, v_room
       from (select distinct u.job_name, u.room from unnest(v_jobs, v_room) u (job_name, room)) d;
-    v_quota := shardkeeper.pull_quotas(v_jobs, v_room, p_most);
+    v_quota := shardkeeper.pull_quotas(v_jobs, v_room, v_full, p_most);
     select array_agg(s.run_id order by s.run_id, s.item), array_agg(s.fire_time order by s.run_id, s.item),
            array_agg(s.item order by s.run_id, s.item), array_agg(s.attempt order by s.run_id, s.item)
       into v_runs, v_fires, v_items, v_tries
@@ -223,9 +233,9 @@ begin
            array_agg(a.pool order by p.run_id, p.item), array_agg(a.value order by p.run_id, p.item)
       into v_runs, v_fires, v_items, v_tries, v_marked, v_pools, v_values
       from shardkeeper.picked(v_runs, v_fires, v_items, v_tries) p
-      left join shardkeeper.admit_attempts(p_limits, v_runs, v_fires, v_items, v_tries) a
+      left join shardkeeper.admit_attempts(v_limits, v_runs, v_fires, v_items, v_tries) a
         on a.run_id = p.run_id and a.item = p.item and a.attempt = p.attempt
-     where a.run_id is not null or p.job_name not in (select l.job_name from unnest(p_limits) l);
+     where a.run_id is not null or p.job_name not in (select l.job_name from unnest(v_limits) l);
     if v_runs is not null then
         return query
             select * from shardkeeper.take_rows(p_incarnation, p_node, v_runs, v_fires, v_items, v_tries, v_marked,
@@ -274,8 +284,10 @@ begin
 end
 $$;
 
--- How many of each job belong to the best `p_most` of all, of which each job has no more than its room.
-create function shardkeeper.pull_quotas(p_jobs text[], p_rooms integer[], p_most integer) returns integer[]
+-- How many of each job belong to the best `p_most` of all, of which each job has no more than its room, and none of the
+-- values that are used up.
+create function shardkeeper.pull_quotas(p_jobs text[], p_rooms integer[], p_full text[], p_most integer)
+    returns integer[]
     language plpgsql stable
     set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin
@@ -292,6 +304,8 @@ begin
                                     select s.claim_key from shardkeeper.shard_run s
                                      where s.job_name = w.job_name and s.status = 'PENDING' and not s.waiting
                                        and s.claim_key is not null and s.not_before <= clock_timestamp()
+                                       and (s.concurrency_value is null
+                                            or (w.job_name || e'\x1f' || s.concurrency_value = any (p_full)) is not true)
                                      order by s.claim_key limit least(p_most, w.room)) s
                               order by s.claim_key limit p_most) b
                       group by b.job_name) q on q.job_name = j.job_name);

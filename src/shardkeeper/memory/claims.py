@@ -104,7 +104,7 @@ def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list
         and rules.is_claimable(row, _reader(database, row, node_id), now)
     )
     in_order = sorted(ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
-    shown = islice((row for row in in_order if room.takes(row)), limit)
+    shown = islice((row for row in in_order if row.claim_key is not None or room.takes(row)), limit)
     return [_as_pending(database, row, now) for row in shown]
 
 

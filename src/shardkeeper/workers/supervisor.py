@@ -332,7 +332,7 @@ class Supervisor:
                 if flight.worker is not None:
                     flight.verdict = flight.verdict or Verdict.CLOSE
                     flight.stop(now, _CLOSING_KILL_S)
-                    worker.process.order({"t": "stop", "seq": flight.seq})
+                    flight.worker.process.order({"t": "stop", "seq": flight.seq})
         self._wait_until(self._close_at)
         for worker in self.crew.everyone:
             for flight in worker.flights.values():
