@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -134,3 +136,27 @@ def test_an_order_of_a_megabyte_arrives_whole(hall: Hall, isolation: str) -> Non
     ]
     for number, order in enumerate(orders):
         assert hall.ending(order).result == text + str(number)
+
+
+def test_a_worker_that_does_nothing_keeps_no_orders_from_the_others(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=2, minimum=2)
+    warm(hall)
+    wait_until(lambda: sum(worker.ready for worker in workers_of(hall)) == 2)
+    frozen = hall.run("Report").result["pid"]
+    os.kill(frozen, signal.SIGSTOP)
+    orders = [hall.submit("Turns", {"returns": number}) for number in range(40)]
+
+    def ended() -> int:
+        return len(
+            [
+                order
+                for order in orders
+                if hall.of(order)[-1:] and isinstance(hall.of(order)[-1], AttemptEnded)
+            ]
+        )
+
+    # all but the one that the frozen worker may hold in its hands
+    wait_until(lambda: ended() >= 39)
+    os.kill(frozen, signal.SIGCONT)
+    assert [hall.ending(order).result for order in orders] == list(range(40))
+    begun_once(hall, orders)

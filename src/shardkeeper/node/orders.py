@@ -30,6 +30,7 @@ from shardkeeper.ports.workers import (
     Kind,
     WorkerEvent,
     WorkersChanged,
+    WorkersSaid,
 )
 
 
@@ -131,6 +132,18 @@ def _source(source: SourceData) -> dict[str, Any]:
         "location": source.location,
         "parameters": dict(source.parameters),
     }
+
+
+def news_of(said: WorkersSaid) -> list[WorkerEvent]:
+    """What of it is worth handling: that an attempt began is not, when it has ended meanwhile, which tells that too."""
+    ended = {(one.key, one.claim_no) for one in said.events if isinstance(one, AttemptEnded)}
+    if not ended:
+        return list(said.events)
+    return [
+        one
+        for one in said.events
+        if not isinstance(one, AttemptStarted) or (one.key, one.claim_no) not in ended
+    ]
 
 
 def event_of(told: WorkerEvent) -> Event | None:

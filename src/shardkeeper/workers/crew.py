@@ -14,7 +14,7 @@ from shardkeeper.workers.restarts import Restarts
 from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.strays import MARK
 
-_OWN_SLOTS, _SHARED_SLOTS = 32, 1024
+_OWN_SLOTS, _SHARED_SLOTS = 64, 1024
 """How many orders a worker can hold."""
 
 

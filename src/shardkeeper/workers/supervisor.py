@@ -39,6 +39,10 @@ from shardkeeper.workers.settings import WorkersSettings
 _LOG = logging.getLogger(__name__)
 _CLOSING_KILL_S = 1.0
 _LONGEST_WAIT_S = 3600.0
+_MANY, _GATHER_S = 4, 0.0003
+"""After a turn in which so many attempts ended, the next begins so much later: under load one word of the supervisor is
+for many attempts, and its workers need not wake it for each. They have orders enough for longer than that.
+"""
 
 Broken = Callable[[str, Exception], None]
 """Told which part met a defect that it cannot go on after."""
@@ -59,6 +63,7 @@ class Supervisor:
         self._by_fd: dict[int, Callable[[int], None]] = {self._awake: self._woken}
         self._numbers = itertools.count(1)
         self._look_at = 0.0
+        self._endings = 0
         self._closing = False
         self._close_at = NEVER
         tell = self._said.append
@@ -122,6 +127,7 @@ class Supervisor:
             worker.process.close()
 
     def _turn(self) -> None:
+        self._endings = 0
         now = time.monotonic()
         wait_s = min(_LONGEST_WAIT_S, max(0.0, self._look_at - now))
         for fd, events in self._poll.poll(wait_s):
@@ -136,6 +142,8 @@ class Supervisor:
             self._staff(now)
             self.desk.dispatch_ahead()
         self._speak()
+        if self._endings >= _MANY:
+            time.sleep(_GATHER_S)
 
     def _speak(self) -> None:
         if self._said:
@@ -313,8 +321,10 @@ class Supervisor:
         if "started_at" in message:
             self._reports.begun(flight, message["started_at"], ending.code_version, ending.compensable)
         worker.release(flight)
+        self._endings += 1
         now = time.monotonic()
         worker.moved_at = now
+        worker.silent = False
         self.desk.lasted(flight, lasted_ms / 1000.0)
         if "retire" in message:
             _LOG.info("a worker is replaced after %s: %s", named(flight), message["retire"])
