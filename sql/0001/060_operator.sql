@@ -110,11 +110,13 @@ create function shardkeeper.order_run(job text, parameters jsonb, item integer, 
 as $$
 declare
     spec   shardkeeper.job_version := shardkeeper.orderable(job);
+    impl   bigint := shardkeeper.impl_for(spec);
     run_id bigint := nextval('shardkeeper.run_id');
     now    timestamptz := clock_timestamp();
 begin
+    perform shardkeeper.check_parameters(spec, impl, parameters);
     perform shardkeeper.insert_ordered_run(
-        run_id, 'manual', spec, shardkeeper.impl_for(spec), coalesce(fire_time, now),
+        run_id, 'manual', spec, impl, coalesce(fire_time, now),
         greatest(fire_time, now), parameters, spec.priority, item, null, null);
     perform shardkeeper.note_order('trigger', job, jsonb_build_object('run_id', run_id));
     perform shardkeeper.tell('work', jsonb_build_object('jobs', jsonb_build_array(job)));
@@ -155,8 +157,12 @@ begin
         select v.* into spec from shardkeeper.job_version v where v.version = old.job_version;
         impl := old.impl_version;
     end if;
+    impl := coalesce(impl, shardkeeper.impl_for(spec));
+    if parameters <> '{}' then
+        perform shardkeeper.check_parameters(spec, impl, old.parameters || parameters);
+    end if;
     total := shardkeeper.insert_ordered_run(
-        new_run, 'rerun', spec, coalesce(impl, shardkeeper.impl_for(spec)), old.fire_time, clock_timestamp(),
+        new_run, 'rerun', spec, impl, old.fire_time, clock_timestamp(),
         old.parameters || parameters, old.priority, null, null, old.id);
     if total = old.sharding_total_count then
         update shardkeeper.shard_run s set checkpoint = last.checkpoint

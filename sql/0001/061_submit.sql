@@ -67,6 +67,27 @@ begin
 end
 $$;
 
+-- The parameters of ImplSpec and job, over which those of a run go.
+create function shardkeeper.default_parameters(p_spec jsonb, p_impl_version bigint) returns jsonb
+    language sql stable
+    return coalesce((select i.impl -> 'parameters' from shardkeeper.impl_version i where i.version = p_impl_version), '{}')
+           || coalesce(p_spec -> 'parameters', '{}');
+
+-- Refuses what a job does not take, before a run is ordered.
+create function shardkeeper.check_parameters(p_spec shardkeeper.job_version, p_impl_version bigint, p_parameters jsonb)
+    returns void
+    language plpgsql as $$
+declare
+    v_problem text := shardkeeper.parameters_problem(
+        p_spec.job_name, p_spec.parameters_schema, p_spec.parameters_limit,
+        shardkeeper.default_parameters(p_spec.spec, p_impl_version), p_parameters);
+begin
+    if v_problem is not null then
+        raise exception using errcode = 'SKREF', message = v_problem;
+    end if;
+end
+$$;
+
 -- The attempts of a submission of several items, or of one pinned to nodes.
 create function shardkeeper.insert_items(
     p_run bigint, p_fire timestamptz, p_job text, p_total integer, p_nodes text[], p_from timestamptz,

@@ -41,8 +41,7 @@ begin
     return row(p_job, v_spec.version, v_impl, coalesce(cardinality(v_nodes), v_spec.sharding_total_count), v_nodes,
                v_spec.priority, v_spec.limited, v_spec.concurrency_key, v_spec.parameters_schema,
                v_spec.parameters_limit,
-               coalesce((select i.impl -> 'parameters' from shardkeeper.impl_version i where i.version = v_impl), '{}')
-               || coalesce(v_spec.spec -> 'parameters', '{}'))::shardkeeper.submission_terms;
+               shardkeeper.default_parameters(v_spec.spec, v_impl))::shardkeeper.submission_terms;
 exception when sqlstate 'SKREF' then
     perform shardkeeper.refuse_row(p_row, sqlerrm);
 end
