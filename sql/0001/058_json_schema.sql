@@ -42,7 +42,8 @@ begin
         when p_keyword = 'enum' then
             return case when v_kind <> 'array' or p_value = '[]' then 'is not a list of values' end;
         when p_keyword = 'required' then
-            return case when v_kind <> 'array' or jsonb_path_exists(p_value, 'strict $[*] ? (@.type() != "string")')
+            return case when v_kind <> 'array'
+                          or jsonb_path_exists(p_value, 'strict $[*] ? (@.type() != "string")')
                         then 'is not a list of names' end;
         when p_keyword in ('minLength', 'maxLength', 'minItems', 'maxItems', 'minProperties', 'maxProperties') then
             return case when v_kind <> 'number' then 'is not a number of at least 0'
@@ -127,14 +128,15 @@ begin
 end
 $$;
 
--- The first thing that is wrong with a schema, with its place; null: everything in it is judged.
+-- The first thing that is wrong with a schema, with its place; null: everything in it is judged. It, and what else is
+-- called by whoever writes specs, runs as its owner, so that they need no right on all the rest.
 create function shardkeeper.json_schema_problem(schema jsonb) returns text
-    language sql immutable parallel safe
+    language sql immutable parallel safe security definer set search_path = pg_catalog, pg_temp
     return shardkeeper.json_schema_flaw(schema, schema, '#', 1);
 
 -- True, or the refusal with its reason, which the name of a CHECK could not tell.
 create function shardkeeper.json_schema_holds(schema jsonb) returns boolean
-    language plpgsql immutable parallel safe as $$
+    language plpgsql immutable parallel safe security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_problem text := shardkeeper.json_schema_problem(schema);
 begin
@@ -156,8 +158,9 @@ create function shardkeeper.json_shown(p_value jsonb) returns text
 
 create function shardkeeper.json_is_of_type(p_value jsonb, p_kind text, p_type text) returns boolean
     language sql immutable parallel safe
-    return case when p_type = 'integer' then case when p_kind = 'number' then (p_value #>> '{}')::numeric % 1 = 0 else false end
-                else p_kind = p_type end;
+    return case when p_type <> 'integer' then p_kind = p_type
+                when p_kind = 'number' then (p_value #>> '{}')::numeric % 1 = 0
+                else false end;
 
 -- By keywords that hold no schemas; those that are not for this kind of value let it pass.
 create function shardkeeper.json_plain_fault(p_keyword text, p_asked jsonb, p_value jsonb, p_kind text) returns text
@@ -181,10 +184,12 @@ begin
         when 'enum' then
             -- `@>` alone would let a list pass that is part of one
             return case when not exists (select from jsonb_array_elements(p_asked) e where e = p_value)
-                        then format('is %s, not one of %s', shardkeeper.json_shown(p_value), shardkeeper.json_shown(p_asked)) end;
+                        then format('is %s, not one of %s', shardkeeper.json_shown(p_value),
+                                    shardkeeper.json_shown(p_asked)) end;
         when 'const' then
             return case when p_value <> p_asked
-                        then format('is %s, not %s', shardkeeper.json_shown(p_value), shardkeeper.json_shown(p_asked)) end;
+                        then format('is %s, not %s', shardkeeper.json_shown(p_value),
+                                    shardkeeper.json_shown(p_asked)) end;
         else null;
     end case;
     if p_kind = 'string' then
@@ -199,24 +204,34 @@ begin
             end;
     elsif p_kind = 'number' then
         return case p_keyword
-            when 'minimum' then case when v_text::numeric < v_asked::numeric then format('is %s, less than %s', v_text, v_asked) end
-            when 'maximum' then case when v_text::numeric > v_asked::numeric then format('is %s, more than %s', v_text, v_asked) end
+            when 'minimum' then
+                case when v_text::numeric < v_asked::numeric
+                     then format('is %s, less than %s', v_text, v_asked) end
+            when 'maximum' then
+                case when v_text::numeric > v_asked::numeric
+                     then format('is %s, more than %s', v_text, v_asked) end
             when 'exclusiveMinimum' then
-                case when v_text::numeric <= v_asked::numeric then format('is %s, not more than %s', v_text, v_asked) end
+                case when v_text::numeric <= v_asked::numeric
+                     then format('is %s, not more than %s', v_text, v_asked) end
             when 'exclusiveMaximum' then
-                case when v_text::numeric >= v_asked::numeric then format('is %s, not less than %s', v_text, v_asked) end
+                case when v_text::numeric >= v_asked::numeric
+                     then format('is %s, not less than %s', v_text, v_asked) end
             when 'multipleOf' then
-                case when v_text::numeric % v_asked::numeric <> 0 then format('is %s, no multiple of %s', v_text, v_asked) end
+                case when v_text::numeric % v_asked::numeric <> 0
+                     then format('is %s, no multiple of %s', v_text, v_asked) end
             end;
     elsif p_kind = 'array' then
         return case p_keyword
             when 'minItems' then
-                case when jsonb_array_length(p_value) < v_asked::numeric then format('has fewer than %s items', v_asked) end
+                case when jsonb_array_length(p_value) < v_asked::numeric
+                     then format('has fewer than %s items', v_asked) end
             when 'maxItems' then
-                case when jsonb_array_length(p_value) > v_asked::numeric then format('has more than %s items', v_asked) end
+                case when jsonb_array_length(p_value) > v_asked::numeric
+                     then format('has more than %s items', v_asked) end
             when 'uniqueItems' then
                 case when p_asked = 'true'
-                          and (select count(distinct e) from jsonb_array_elements(p_value) e) < jsonb_array_length(p_value)
+                          and jsonb_array_length(p_value)
+                              > (select count(distinct e) from jsonb_array_elements(p_value) e)
                      then 'has equal items' end
             end;
     elsif p_kind = 'object' then
@@ -250,10 +265,12 @@ begin
     for v_name, v_of in select k.key, k.value from jsonb_each(p_value) k loop
         if p_keyword = 'properties' then
             if v_inner ? v_name then
-                v_fault := shardkeeper.json_schema_fault(p_root, v_inner -> v_name, v_of, p_path || '.' || v_name, p_depth);
+                v_fault := shardkeeper.json_schema_fault(p_root, v_inner -> v_name, v_of, p_path || '.' || v_name,
+                                                         p_depth);
             end if;
         elsif p_keyword = 'propertyNames' then
-            v_fault := shardkeeper.json_schema_fault(p_root, v_inner, to_jsonb(v_name), p_path || '.' || v_name || ' (its name)', p_depth);
+            v_fault := shardkeeper.json_schema_fault(p_root, v_inner, to_jsonb(v_name),
+                                                     p_path || '.' || v_name || ' (its name)', p_depth);
         elsif p_keyword = 'patternProperties' then
             select shardkeeper.json_schema_fault(p_root, k.value, v_of, p_path || '.' || v_name, p_depth) into v_fault
               from jsonb_each(v_inner) k
@@ -316,7 +333,8 @@ begin
                 p_value, p_path, p_depth);
         when 'not' then
             return case when shardkeeper.json_schema_fault(p_root, v_asked, p_value, p_path, p_depth) is null
-                        then format('%s: is %s, which is just what it must not be', p_path, shardkeeper.json_shown(p_value)) end;
+                        then format('%s: is %s, which is just what it must not be', p_path,
+                                    shardkeeper.json_shown(p_value)) end;
         when 'if' then
             return shardkeeper.json_schema_fault(
                 p_root,
@@ -358,7 +376,7 @@ begin
     elsif p_depth > 64 then
         -- raised, as `not` would take a fault for a fit
         raise exception using errcode = 'SKREF',
-            message = format('%s: is nested too deeply for its schema', left(p_path, 100));
+            message = format('%s is nested too deeply for its schema', left(p_path, 100));
     end if;
     for v_keyword, v_asked in select k.key, k.value from jsonb_each(p_schema) k loop
         if v_keyword in ('properties', 'patternProperties', 'additionalProperties', 'propertyNames') then
@@ -382,6 +400,7 @@ begin
 end
 $$;
 
+-- The same of whoever asks; null: it fits.
 create function shardkeeper.json_schema_error(schema jsonb, value jsonb) returns text
-    language sql immutable parallel safe
+    language sql immutable parallel safe security definer set search_path = pg_catalog, pg_temp
     return shardkeeper.json_schema_fault(schema, schema, value, '$', 1);

@@ -88,6 +88,14 @@ begin
 end
 $$;
 
+-- Retention let go of a key between the two looks at it: the same call, made again, succeeds.
+create function shardkeeper.key_is_gone() returns void
+    language plpgsql as $$
+begin
+    raise exception using errcode = 'serialization_failure', message = 'an idempotency key has just expired: try again';
+end
+$$;
+
 -- The attempts of a submission of several items, or of one pinned to nodes.
 create function shardkeeper.insert_items(
     p_run bigint, p_fire timestamptz, p_job text, p_total integer, p_nodes text[], p_from timestamptz,
@@ -152,6 +160,9 @@ begin
         if not found then
             select k.run_id into v_known from shardkeeper.idempotency_key k
              where k.job_name = job and k.key = submit.key;
+            if v_known is null then
+                perform shardkeeper.key_is_gone();
+            end if;
             return v_known;
         end if;
     end if;

@@ -105,11 +105,15 @@ begin
         on conflict do nothing
         returning run_id)
     select coalesce(array_agg(m.run_id), '{}') into v_new from made m;
-    return (
+    v_ids := (
         select array_agg(case when g.key is null or n.id is not null then g.id else -k.run_id end order by g.place)
           from unnest(p_jobs, p_keys, v_ids) with ordinality g (job_name, key, id, place)
           left join unnest(v_new) n (id) on n.id = g.id
           left join shardkeeper.idempotency_key k on k.job_name = g.job_name and k.key = g.key);
+    if array_position(v_ids, null) is not null then
+        perform shardkeeper.key_is_gone();
+    end if;
+    return v_ids;
 end
 $$;
 

@@ -75,6 +75,8 @@ begin
             shardkeeper.trigger_job(text, jsonb), shardkeeper.order_run(text, jsonb, integer, timestamptz),
             shardkeeper.submit(text, jsonb, text, smallint, timestamptz),
             shardkeeper.submit_many(text, jsonb[], text[], smallint, timestamptz),
+            shardkeeper.json_schema_holds(jsonb), shardkeeper.json_schema_problem(jsonb),
+            shardkeeper.json_schema_error(jsonb, jsonb),
             shardkeeper.backfill_past(text, timestamptz, timestamptz), shardkeeper.backfill_runs(text, jsonb),
             shardkeeper.rerun_run(bigint, jsonb, boolean),
             shardkeeper.stop_run(bigint), shardkeeper.pause_job(text, text, timestamptz), shardkeeper.resume_job(text),
