@@ -108,10 +108,10 @@ begin
 
     if v_retried is not null then
         insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, claim_key,
-                                           limited, concurrency_value, compensates, tries, takeovers, checkpoint)
+                                           concurrency_value, compensates, tries, takeovers, checkpoint)
         select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node, w.not_before,
-               w.not_before + (s.claim_key - s.not_before), s.limited, s.concurrency_value, s.compensates, s.tries + 1,
-               s.takeovers, s.checkpoint
+               w.not_before + (s.claim_key - s.not_before), s.concurrency_value, s.compensates, s.tries + 1, s.takeovers,
+               s.checkpoint
           from unnest(v_in) o
           cross join lateral (select v_now + make_interval(secs => greatest(o.retry_after_s, 0)) as not_before) w
           join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time

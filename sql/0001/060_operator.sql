@@ -35,6 +35,22 @@ begin
 end
 $$;
 
+-- The nodes that each get an item of an each_node job: active, with the labels it wants.
+create function shardkeeper.eligible_nodes(selector jsonb) returns text[]
+    language plpgsql stable
+as $$
+declare
+    nodes text[];
+begin
+    select array_agg(l.node_id order by l.node_id collate "C") into nodes from shardkeeper.lease l
+    where l.state = 'active' and l.labels @> selector;
+    if nodes is null then
+        perform shardkeeper.refuse('no node is eligible now', 'start one that has the labels of node_selector');
+    end if;
+    return nodes;
+end
+$$;
+
 -- Inserts a run that nobody's clock brought about, with the first attempts of its items, all PENDING. `items` null: all
 -- of them. Such runs neither take nor await the job's live_run row.
 create function shardkeeper.insert_ordered_run(
@@ -53,11 +69,7 @@ begin
         perform shardkeeper.refuse('the fire time is not in the years 1970 to 9999', 'give another instant');
     end if;
     if spec.sharding_strategy = 'each_node' then
-        select array_agg(l.node_id order by l.node_id collate "C") into nodes from shardkeeper.lease l
-        where l.state = 'active' and l.labels @> spec.node_selector;
-        if nodes is null then
-            perform shardkeeper.refuse('no node is eligible now', 'start one that has the labels of node_selector');
-        end if;
+        nodes := shardkeeper.eligible_nodes(spec.node_selector);
         total := cardinality(nodes);
     end if;
     if only_item is not null and (only_item < 0 or only_item >= total) then
@@ -102,11 +114,13 @@ create function shardkeeper.order_run(job text, parameters jsonb, item integer, 
 as $$
 declare
     spec   shardkeeper.job_version := shardkeeper.orderable(job);
+    impl   bigint := shardkeeper.impl_for(spec);
     run_id bigint := nextval('shardkeeper.run_id');
     now    timestamptz := clock_timestamp();
 begin
+    perform shardkeeper.check_parameters(spec, impl, parameters);
     perform shardkeeper.insert_ordered_run(
-        run_id, 'manual', spec, shardkeeper.impl_for(spec), coalesce(fire_time, now),
+        run_id, 'manual', spec, impl, coalesce(fire_time, now),
         greatest(fire_time, now), parameters, spec.priority, item, null, null);
     perform shardkeeper.note_order('trigger', job, jsonb_build_object('run_id', run_id));
     perform shardkeeper.tell('work', jsonb_build_object('jobs', jsonb_build_array(job)));
@@ -119,41 +133,6 @@ create function shardkeeper.trigger_job(job text, parameters jsonb default '{}')
 begin atomic
     select shardkeeper.order_run(job, parameters, null, null);
 end;
-
-create function shardkeeper.submit(
-    job text, parameters jsonb default '{}', key text default null, priority smallint default 0,
-    at timestamptz default null) returns bigint
-    language plpgsql security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-    spec    shardkeeper.job_version := shardkeeper.orderable(job);
-    new_run bigint := nextval('shardkeeper.run_id');
-    now     timestamptz := clock_timestamp();
-    known   bigint;
-begin
-    if priority is null or priority not between -100 and 100 then
-        perform shardkeeper.refuse(format('the priority %s is not one of -100 to 100', priority), 'give one of them');
-    end if;
-    if key is not null then
-        if length(key) not between 1 and 200 then
-            perform shardkeeper.refuse('the idempotency key is not 1 to 200 characters long', 'shorten it');
-        end if;
-        -- waits for whoever is inserting the same key
-        insert into shardkeeper.idempotency_key (job_name, key, run_id, fire_time)
-        values (job, submit.key, new_run, coalesce(at, now)) on conflict do nothing;
-        if not found then
-            select k.run_id into known from shardkeeper.idempotency_key k
-            where k.job_name = job and k.key = submit.key;
-            return known;
-        end if;
-    end if;
-    perform shardkeeper.insert_ordered_run(
-        new_run, 'submit', spec, shardkeeper.impl_for(spec), coalesce(at, now), greatest(at, now), parameters,
-        case when priority = 0 then spec.priority else priority end, null, key, null);
-    perform shardkeeper.tell('work', jsonb_build_object('jobs', jsonb_build_array(job)));
-    return new_run;
-end
-$$;
 
 -- A new run of an old one: its fire time, its parameters with `parameters` over them, and, while the number of items is
 -- the same, the checkpoints of items that were not COMPLETED.
@@ -182,8 +161,12 @@ begin
         select v.* into spec from shardkeeper.job_version v where v.version = old.job_version;
         impl := old.impl_version;
     end if;
+    impl := coalesce(impl, shardkeeper.impl_for(spec));
+    if parameters <> '{}' then
+        perform shardkeeper.check_parameters(spec, impl, old.parameters || parameters);
+    end if;
     total := shardkeeper.insert_ordered_run(
-        new_run, 'rerun', spec, coalesce(impl, shardkeeper.impl_for(spec)), old.fire_time, clock_timestamp(),
+        new_run, 'rerun', spec, impl, old.fire_time, clock_timestamp(),
         old.parameters || parameters, old.priority, null, null, old.id);
     if total = old.sharding_total_count then
         update shardkeeper.shard_run s set checkpoint = last.checkpoint

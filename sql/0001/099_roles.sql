@@ -70,9 +70,15 @@ begin
         grant insert, update, delete on
             shardkeeper.impl_spec, shardkeeper.source_data, shardkeeper.pool, shardkeeper.job_spec
             to shardkeeper_author;
+        grant insert on shardkeeper.submission to shardkeeper_author;
         grant execute on function
             shardkeeper.trigger_job(text, jsonb), shardkeeper.order_run(text, jsonb, integer, timestamptz),
-            shardkeeper.submit(text, jsonb, text, smallint, timestamptz), shardkeeper.rerun_run(bigint, jsonb, boolean),
+            shardkeeper.submit(text, jsonb, text, smallint, timestamptz),
+            shardkeeper.submit_many(text, jsonb[], text[], smallint, timestamptz),
+            shardkeeper.json_schema_holds(jsonb), shardkeeper.json_schema_problem(jsonb),
+            shardkeeper.json_schema_error(jsonb, jsonb),
+            shardkeeper.backfill_past(text, timestamptz, timestamptz), shardkeeper.backfill_runs(text, jsonb),
+            shardkeeper.rerun_run(bigint, jsonb, boolean),
             shardkeeper.stop_run(bigint), shardkeeper.pause_job(text, text, timestamptz), shardkeeper.resume_job(text),
             shardkeeper.order_drain(text, boolean), shardkeeper.order_workers(text, integer) to shardkeeper_author;
     end if;

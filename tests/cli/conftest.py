@@ -19,6 +19,7 @@ from shardkeeper.domain.validation import Limits
 from shardkeeper.domain.view import Member, View
 from shardkeeper.node.histories import HistoryReader
 from shardkeeper.node.operations import (
+    BackfillOperations,
     ClusterReader,
     HealthOperations,
     JobOperations,
@@ -70,6 +71,7 @@ class Desk:
             ShardOperations(world.operator, world.specs, cluster, reader, world.now),
             NodeOperations(world.operator, cluster),
             RunOperations(world.operator, lambda: self.mono, self._pause),
+            BackfillOperations(world.operator, reader),
             SpecOperations(world.operator, files, ["acme"]),
             HealthOperations(world.operator, cluster, self.surroundings, lambda: self.settings),
             close=lambda: None,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.memory.history import Entry, History, What
@@ -21,12 +22,22 @@ from shardkeeper.memory.tables import Tables
 from shardkeeper.ports.clock import Clock
 from shardkeeper.ports.specs import Hint
 
+SchemaJudge = Callable[[Mapping[str, Any], Any], str | None]
+"""Of a JSON Schema and a value: what does not fit, or None."""
+
+
+def unjudged(schema: Mapping[str, Any], value: Any) -> str | None:
+    """Every value fits."""
+    return None
+
 
 class MemoryDatabase(Tables):
     """One store. ``clock`` is the server's own.
 
     ``on_time_window_s``: how old a fire may be for its run to be created on time (rule 3). ``statement_timeout_s``: how
     much further the sweep stays behind (rule 9). ``duty_s``: how long a duty is held without being renewed (rule 14).
+    ``parameters_error``: what of merged parameters does not fit a JSON Schema, or None. This package knows no library
+    that judges them, so whoever makes a database says who does.
     """
 
     def __init__(
@@ -37,6 +48,7 @@ class MemoryDatabase(Tables):
         on_time_window_s: float = 30.0,
         statement_timeout_s: float = 10.0,
         duty_s: float = 15.0,
+        parameters_error: SchemaJudge = unjudged,
     ) -> None:
         super().__init__()
         self.clock = clock
@@ -44,6 +56,7 @@ class MemoryDatabase(Tables):
         self.on_time_window = timedelta(seconds=on_time_window_s)
         self.sweep_lag = self.on_time_window + timedelta(seconds=statement_timeout_s)
         self.duty_time = timedelta(seconds=duty_s)
+        self.parameters_error = parameters_error
         self.lock = threading.RLock()
         self.history = History()
         self.listeners: list[Callable[[Hint], None]] = []

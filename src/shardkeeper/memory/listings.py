@@ -6,7 +6,7 @@ from typing import Any
 
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.naming import run_name
-from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.memory.claims import declines_of
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.rows import Attempt, ImplVersion, JobVersion, LeaseRow, Run
@@ -71,6 +71,32 @@ def run_listing(run: Run) -> Row:
     row: Row = {"id": run.run_id, "name": run_name(run.job_name, run.fire_time), "trigger_kind": run.kind}
     row |= {column: getattr(run, column) for column in _RUN_COLUMNS}
     return row | {"job_version": run.version.version}
+
+
+def run_state(run: Run) -> Row:
+    """What somebody who waits for the run looks at."""
+    failed = first_failed(run) if run.status is RunStatus.FAILED else None
+    return {
+        "id": run.run_id,
+        "job_name": run.job_name,
+        "status": run.status,
+        "reason": run.reason,
+        "result": run.result,
+        "error_type": failed and failed.error_type,
+        "error_message": failed and failed.error_message,
+        "failed_item": failed and failed.key.item,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def first_failed(run: Run) -> Attempt | None:
+    """The last attempt of the first item that ended badly; rolling back does not count."""
+    for item in sorted(run.attempts):
+        last = [row for row in run.attempts[item] if not row.compensates][-1]
+        if last.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT, AttemptStatus.LOST):
+            return last
+    return None
 
 
 def run_in_full(run: Run) -> Row:

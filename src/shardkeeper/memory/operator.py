@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shardkeeper.domain.accounting import DueRun
 from shardkeeper.domain.errors import OrderRefused, Refused
 from shardkeeper.domain.naming import parse_run_name
 from shardkeeper.domain.view import View, matches
-from shardkeeper.memory import listings, orders
+from shardkeeper.memory import backfills, listings, orders, submissions
 from shardkeeper.memory.authoring import Author
 from shardkeeper.memory.calls import Connection, store_call
 from shardkeeper.memory.rows import Run
-from shardkeeper.ports.operator import Row, RunFilter
+from shardkeeper.ports.operator import Past, Row, RunFilter
 from shardkeeper.ports.specs import Hint
 
 
@@ -80,6 +81,43 @@ class MemoryOperator(Connection):
         self, job: str, parameters: Mapping[str, Any], item: int | None, fire_time: datetime | None, by: str
     ) -> int:
         return orders.trigger(self.database, job, parameters, item, fire_time, by)
+
+    @store_call
+    def submit(
+        self,
+        job: str,
+        parameters: Mapping[str, Any],
+        key: str | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> int:
+        return submissions.submit(self.database, job, parameters, key, priority, at, by)
+
+    @store_call
+    def submit_many(
+        self,
+        job: str,
+        parameters: Sequence[Mapping[str, Any]],
+        keys: Sequence[str] | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> list[int]:
+        return submissions.submit_many(self.database, job, parameters, keys, priority, at, by)
+
+    @store_call
+    def run_states(self, run_ids: Sequence[int]) -> list[Row]:
+        runs = self.database.runs
+        return [listings.run_state(runs[run_id]) for run_id in run_ids if run_id in runs]
+
+    @store_call
+    def past(self, job: str, since: datetime, until: datetime) -> Past:
+        return backfills.past(self.database, job, since, until)
+
+    @store_call
+    def backfill(self, job: str, runs: Sequence[DueRun], by: str) -> list[int]:
+        return backfills.backfill(self.database, job, runs, by)
 
     @store_call
     def stop(self, run_id: int, by: str) -> bool:

@@ -7,17 +7,22 @@ from datetime import datetime
 from typing import Any
 
 from shardkeeper.domain.errors import OrderRefused
-from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import AttemptStatus, TriggerKind
-from shardkeeper.domain.specs import Strategy
-from shardkeeper.domain.view import matches
 from shardkeeper.memory.authoring import Author
 from shardkeeper.memory.closing import stop_run
-from shardkeeper.memory.creation import claim_key, insert_run, new_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
-from shardkeeper.memory.rows import JobTerms, JobVersion, PauseRecord, Run
-from shardkeeper.memory.storable import why_not_storable
+from shardkeeper.memory.ordering import (
+    Ordered,
+    check_fire_time,
+    check_parameters,
+    impl_now,
+    insert_ordered,
+    nodes_for,
+    orderable,
+    ordered_now,
+)
+from shardkeeper.memory.rows import PauseRecord, Run
 from shardkeeper.ports.specs import Hint
 
 
@@ -37,61 +42,26 @@ def trigger(
 ) -> int:
     """See ``OperatorStore.trigger``."""
     now = database.now()
-    version, terms = _triggerable(database, job, now)
-    nodes = _nodes_for(database, terms)
-    total = terms.sharding_total_count if nodes is None else len(nodes)
-    if item is not None and not 0 <= item < total:
-        raise OrderRefused(f"{job} has no item {item}: give one from 0 to {total - 1}")
-    _refuse_unstorable(parameters)
-    impl = _impl_now(database, version, now)
-    run = new_run(database, TriggerKind.MANUAL, version, terms, fire_time or now, impl, total)
-    run.parameters, run.requested_by = parameters, by
-    insert_run(database, run, range(total) if item is None else [item], nodes)
-    at = max(run.fire_time, now)
-    for rows in run.attempts.values():
-        rows[0].not_before = rows[0].claimable_from = at
-        rows[0].claim_key = None if nodes else claim_key(run, at)
+    of = ordered_now(database, job)
+    if item is not None and not 0 <= item < of.total:
+        raise OrderRefused(f"{job} has no item {item}: give one from 0 to {of.total - 1}")
+    check_parameters(database, of, parameters)
+    fire_time = fire_time or now
+    check_fire_time(fire_time)
+    run = insert_ordered(
+        database,
+        TriggerKind.MANUAL,
+        of,
+        fire_time,
+        max(fire_time, now),
+        None if item is None else [item],
+        parameters=parameters,
+        priority=of.terms.priority,
+        by=by,
+    )
     audit(database, by, "trigger", job, run.run_id)
     database.tell(Hint("work"))
     return run.run_id
-
-
-def _triggerable(database: MemoryDatabase, job: str, now: datetime) -> tuple[JobVersion, JobTerms]:
-    version = database.job_in_force(job, now)
-    if version is None or version.terms is None:
-        raise OrderRefused(f"there is no job {job}: `shardkeeper jobs` lists them")
-    if not version.terms.enabled:
-        raise OrderRefused(f"{job} is disabled: enable it first")
-    return version, version.terms
-
-
-def _impl_now(database: MemoryDatabase, version: JobVersion, now: datetime) -> int:
-    assert version.spec is not None
-    name = version.spec["impl_spec"]
-    impl = database.impl_in_force(name, now)
-    if impl is None or impl.impl is None:
-        raise OrderRefused(f"the ImplSpec {name} of {version.job_name} has no valid version: mend it first")
-    return impl.version
-
-
-def _nodes_for(database: MemoryDatabase, terms: JobTerms) -> list[str] | None:
-    """For each_node: the nodes that are eligible as far as the store knows."""
-    if terms.strategy is not Strategy.EACH_NODE:
-        return None
-    nodes = sorted(
-        lease.who.node_id
-        for lease in database.newest_lease.values()
-        if lease.state is LeaseState.ACTIVE and matches(lease.who.labels, terms.node_selector)
-    )
-    if not nodes:
-        raise OrderRefused("no node is eligible now: start one that has the labels of node_selector")
-    return nodes
-
-
-def _refuse_unstorable(parameters: Mapping[str, Any]) -> None:
-    problem = why_not_storable(parameters)
-    if problem is not None:
-        raise OrderRefused(f"the parameters cannot be stored: {problem}")
 
 
 def stop(database: MemoryDatabase, run_id: int, by: str) -> bool:
@@ -114,22 +84,32 @@ def rerun(
         raise OrderRefused(f"there is no run {run_id}: `shardkeeper runs` lists them")
     if old.run_id in database.open_runs:
         raise OrderRefused(f"run {run_id} has not ended: stop it first")
-    now = database.now()
-    version, terms = _triggerable(database, old.job_name, now)
-    if same_version:
-        version, terms = old.version, old.terms
-    nodes = _nodes_for(database, terms)
-    total = terms.sharding_total_count if nodes is None else len(nodes)
-    impl = old.impl_version if same_version and old.impl_version else _impl_now(database, version, now)
-    _refuse_unstorable(parameters)
-    run = new_run(database, TriggerKind.RERUN, version, terms, old.fire_time, impl, total)
-    run.parameters = {**old.parameters, **parameters}
-    run.rerun_of, run.requested_by = old.run_id, by
-    insert_run(database, run, range(total), nodes)
+    of = _rerun_under(database, old, same_version)
+    if parameters:
+        check_parameters(database, of, {**old.parameters, **parameters})
+    run = insert_ordered(
+        database,
+        TriggerKind.RERUN,
+        of,
+        old.fire_time,
+        database.now(),
+        parameters={**old.parameters, **parameters},
+        priority=old.priority,
+        by=by,
+    )
+    run.rerun_of = old.run_id
     _take_checkpoints(old, run)
     audit(database, by, "rerun", run_id, run.run_id)
     database.tell(Hint("work"))
     return run.run_id
+
+
+def _rerun_under(database: MemoryDatabase, old: Run, same_version: bool) -> Ordered:
+    version, terms = orderable(database, old.job_name)
+    if same_version:
+        version, terms = old.version, old.terms
+    impl = database.impl_version_by_no.get(old.impl_version) if same_version else None
+    return Ordered(version, terms, impl or impl_now(database, version), nodes_for(database, terms))
 
 
 def _take_checkpoints(old: Run, new: Run) -> None:

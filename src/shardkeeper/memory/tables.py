@@ -49,6 +49,7 @@ class Tables:
     pools: dict[str, int] = field(default_factory=dict)
     paid_until: dict[str, datetime] = field(default_factory=dict)
     job_states: dict[str, JobState] = field(default_factory=dict)
+    idempotency_keys: dict[tuple[str, str], int] = field(default_factory=dict)
 
     # nodes
     leases: dict[str, LeaseRow] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from shardkeeper.domain.validation import Limits
 from shardkeeper.node.compose_options import connection_options, zookeeper_options
 from shardkeeper.node.histories import HistoryReader
 from shardkeeper.node.operations import (
+    BackfillOperations,
     ClusterReader,
     HealthOperations,
     JobOperations,
@@ -96,6 +97,7 @@ def make_operations(settings: Settings, observe: Callable[[], Snapshot] | None =
         shards=ShardOperations(store, specs, cluster, reader, clock.now),
         nodes=NodeOperations(store, cluster),
         runs=RunOperations(store, clock.monotonic, threading.Event().wait),
+        backfills=BackfillOperations(store, reader),
         specs=SpecOperations(store, spec_files(), settings.tasks.allowed_modules),
         health=HealthOperations(store, cluster, _surroundings(settings), lambda: shown_settings(settings)),
         close=connection.close,

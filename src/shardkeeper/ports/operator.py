@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from shardkeeper.domain.accounting import DueRun
 from shardkeeper.domain.view import View
+from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow
 
 Row = dict[str, Any]
 
@@ -23,6 +25,17 @@ class RunFilter:
     since: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What backfill goes by: every valid version of a job, and of the ImplSpecs they name, oldest first, and the fire
+    times in a stretch of time that have a run. Fires after ``swept_until`` are still to come about by themselves."""
+
+    jobs: tuple[JobVersionRow, ...]
+    impls: tuple[ImplVersionRow, ...]
+    with_run: frozenset[datetime]
+    swept_until: datetime
 
 
 class OperatorStore(Protocol):
@@ -51,6 +64,43 @@ class OperatorStore(Protocol):
         self, job: str, parameters: Mapping[str, Any], item: int | None, fire_time: datetime | None, by: str
     ) -> int:
         """A manual run's id. Raises OrderRefused (unknown, disabled, bad item), naming what mends it."""
+
+    def submit(
+        self,
+        job: str,
+        parameters: Mapping[str, Any],
+        key: str | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> int:
+        """A run of kind ``submit``, for any node with room, not before ``at``; its id. A ``key`` given before: the
+        first run's id. ``priority`` 0: the job's. Raises OrderRefused (unknown or disabled job, parameters that are
+        too large or do not fit its parameters_schema), naming what mends it."""
+
+    def submit_many(
+        self,
+        job: str,
+        parameters: Sequence[Mapping[str, Any]],
+        keys: Sequence[str] | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> list[int]:
+        """All or none of them, in one transaction; ids in the order of ``parameters``. Raises OrderRefused, naming the
+        place of the one that is refused."""
+
+    def run_states(self, run_ids: Sequence[int]) -> list[Row]:
+        """Light enough to poll: id, job_name, status, reason, result, error_type, error_message, failed_item,
+        started_at, finished_at, in the order asked for; runs that are not there are left out. Of a FAILED run, the
+        error is that of the first item whose last attempt failed."""
+
+    def past(self, job: str, since: datetime, until: datetime) -> Past:
+        """Of the fires at or after ``since`` and before ``until``."""
+
+    def backfill(self, job: str, runs: Sequence[DueRun], by: str) -> list[int]:
+        """Insert runs of kind ``backfill``, one after the other behind the job's live run unless overlap is ``allow``;
+        the ids, oldest fire first. What has a run by now is left out. Raises OrderRefused."""
 
     def stop(self, run_id: int, by: str) -> bool:
         """Ask a run to stop; False: it had ended."""

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.types.json import Jsonb
 
+from shardkeeper.domain.accounting import DueRun
 from shardkeeper.domain.errors import OrderRefused, Refused
 from shardkeeper.domain.naming import parse_run_name
 from shardkeeper.domain.view import View
-from shardkeeper.ports.operator import Row, RunFilter
-from shardkeeper.postgres import listings
+from shardkeeper.ports.operator import Past, Row, RunFilter
+from shardkeeper.postgres import listings, submissions
 from shardkeeper.postgres.applying import apply_impl, apply_job
 from shardkeeper.postgres.connection import Connection, Raw
 from shardkeeper.postgres.errors import is_refusal, refusal
@@ -74,6 +75,41 @@ class PostgresOperator:
         query = "SELECT shardkeeper.order_run(%s, %s, %s, %s)"
         return int(self._order(by, query, (job, Jsonb(dict(parameters)), item, fire_time)))
 
+    def submit(
+        self,
+        job: str,
+        parameters: Mapping[str, Any],
+        key: str | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> int:
+        values = (job, Jsonb(dict(parameters)), key, _priority(priority), at, by)
+        return int(self._refusing(lambda raw: _value(raw, submissions.SUBMIT, values)))
+
+    def submit_many(
+        self,
+        job: str,
+        parameters: Sequence[Mapping[str, Any]],
+        keys: Sequence[str] | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> list[int]:
+        given = [Jsonb(dict(each)) for each in parameters]
+        values = (job, given, None if keys is None else list(keys), _priority(priority), at, by)
+        return list(self._refusing(lambda raw: _value(raw, submissions.SUBMIT_MANY, values)))
+
+    def run_states(self, run_ids: Sequence[int]) -> list[Row]:
+        return self._connection.rows(submissions.STATES, {"ids": list(run_ids)})
+
+    def past(self, job: str, since: datetime, until: datetime) -> Past:
+        ((answer,),) = self._connection.fetch(submissions.PAST, (job, since, until))
+        return submissions.past_of(answer)
+
+    def backfill(self, job: str, runs: Sequence[DueRun], by: str) -> list[int]:
+        return list(self._order(by, submissions.BACKFILL, (job, submissions.due_json(runs))))
+
     def stop(self, run_id: int, by: str) -> bool:
         return bool(self._order(by, "SELECT shardkeeper.stop_run(%s)", (run_id,)))
 
@@ -117,8 +153,7 @@ class PostgresOperator:
         def ask(raw: Raw) -> Any:
             with raw.transaction():
                 raw.execute(_ACTOR, (by,))
-                row = raw.execute(query, values).fetchone()
-            return None if row is None else row[0]
+                return _value(raw, query, values)
 
         return self._refusing(ask)
 
@@ -128,6 +163,19 @@ class PostgresOperator:
         except psycopg.Error as error:
             if is_refusal(error):
                 raise refusal(error) from error
+            if isinstance(error, psycopg.DataError) and error.sqlstate is None:
+                # psycopg itself would not send it, such as a text with NUL
+                raise OrderRefused(f"a value cannot be stored: {error}") from error
             raise
         except (ValueError, TypeError) as error:
             raise OrderRefused(f"a value cannot be written as JSON: {error}") from error
+
+
+def _value(raw: Raw, query: str, values: Sequence[Any]) -> Any:
+    row = raw.execute(query, values).fetchone()
+    return None if row is None else row[0]
+
+
+def _priority(priority: int) -> int:
+    """As PostgreSQL's smallint, which the function then refuses by itself."""
+    return max(-32_768, min(32_767, priority))

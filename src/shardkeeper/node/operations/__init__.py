@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shardkeeper.node.operations.answer import Answer
+from shardkeeper.node.operations.backfill import BackfillOperations
 from shardkeeper.node.operations.cluster import Cluster, ClusterReader
 from shardkeeper.node.operations.health import Check, CheckState, HealthOperations
 from shardkeeper.node.operations.jobs import JobOperations
@@ -16,6 +17,7 @@ from shardkeeper.node.operations.specs import SpecOperations
 
 __all__ = [
     "Answer",
+    "BackfillOperations",
     "Check",
     "CheckState",
     "Cluster",
@@ -38,6 +40,7 @@ class Operations:
     shards: ShardOperations
     nodes: NodeOperations
     runs: RunOperations
+    backfills: BackfillOperations
     specs: SpecOperations
     health: HealthOperations
     close: Callable[[], None]
