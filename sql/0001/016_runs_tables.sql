@@ -71,7 +71,7 @@ create table shardkeeper.shard_run (
     -- whether a limit shared by nodes holds for it, and the value by which it is counted
     limited          boolean     not null default false,
     concurrency_value text,
-    -- whether its task can be rolled back, and whether this attempt does just that
+    -- whether it has begun what its task can roll back, and whether it is the rolling back
     compensable      boolean     not null default false,
     compensates      boolean     not null default false,
     created_at       timestamptz not null default clock_timestamp(),
@@ -94,7 +94,8 @@ create table shardkeeper.shard_run (
     primary key (run_id, fire_time, item, attempt),
     constraint "status is one that is known"
         check (status in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'TIMED_OUT', 'LOST', 'STOPPED')),
-    constraint "phase is initialize, calculate or validate" check (phase in ('initialize', 'calculate', 'validate'))
+    constraint "phase is initialize, calculate, validate or compensate"
+        check (phase in ('initialize', 'calculate', 'validate', 'compensate'))
 ) partition by range (fire_time);
 create index shard_run_claimable on shardkeeper.shard_run (not_before)
     where status = 'PENDING' and not waiting and claim_key is null;
@@ -150,3 +151,15 @@ create table shardkeeper.idempotency_key (
     constraint "key is 1 to 200 characters" check (length(key) between 1 and 200)
 );
 create index idempotency_key_by_age on shardkeeper.idempotency_key (created_at);
+
+-- Of a job that follows several: whose runs of a flow have ended so far. The row goes when it is started; what never
+-- comes together is forgotten in time
+create table shardkeeper.follow_gate (
+    job_name  text        not null,
+    flow      text        not null,
+    -- by job: {"run_id", "fire_time", "status"} of the run that ended last
+    arrived   jsonb       not null default '{}',
+    opened_at timestamptz not null default clock_timestamp(),
+    primary key (job_name, flow)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+create index follow_gate_by_age on shardkeeper.follow_gate (opened_at);

@@ -58,7 +58,7 @@ begin
         grant select on all tables in schema shardkeeper to shardkeeper_node;
         grant insert, update, delete on
             shardkeeper.spec_problem, shardkeeper.node_decline, shardkeeper.job_run, shardkeeper.shard_run,
-            shardkeeper.calculate_value, shardkeeper.live_run, shardkeeper.job_state, shardkeeper.idempotency_key,
+            shardkeeper.calculate_value, shardkeeper.live_run, shardkeeper.job_state, shardkeeper.idempotency_key, shardkeeper.follow_gate,
             shardkeeper.lease, shardkeeper.duty, shardkeeper.sweep_state, shardkeeper.house_state,
             shardkeeper.mirrored_view, shardkeeper.alert to shardkeeper_node;
         grant usage on sequence shardkeeper.run_id to shardkeeper_node;

@@ -44,7 +44,7 @@ _FIRES = {
 _TABLES = """
     select c.relname from pg_class c
     where c.relnamespace = 'shardkeeper'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-      and c.relname not in ('schema_revision', 'sweep_state', 'house_state')
+      and c.relname not in ('schema_revision', 'sweep_state', 'house_state', 'follow_guard')
 """
 
 

@@ -57,11 +57,12 @@ class TriggerKind(StrEnum):
 
 
 class Phase(StrEnum):
-    """The three phases of a task, in their order (``shard_run.phase``)."""
+    """The three phases of a task, in their order, and the one of rolling back (``shard_run.phase``)."""
 
     INITIALIZE = "initialize"
     CALCULATE = "calculate"
     VALIDATE = "validate"
+    COMPENSATE = "compensate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from shardkeeper.memory.closing import stop_run
 from shardkeeper.memory.creation import insert_run, new_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
-from shardkeeper.memory.rows import JobTerms, JobVersion, PauseRecord, Run
+from shardkeeper.memory.rows import JobTerms, JobVersion, PauseRecord, Run, flow_of, last_real
 from shardkeeper.memory.storable import why_not_storable
 from shardkeeper.ports.specs import Hint
 
@@ -37,13 +37,13 @@ def trigger(
 ) -> int:
     """See ``OperatorStore.trigger``."""
     now = database.now()
-    version, terms = _triggerable(database, job, now)
-    nodes = _nodes_for(database, terms)
+    version, terms = triggerable(database, job, now)
+    nodes = nodes_for(database, terms)
     total = terms.sharding_total_count if nodes is None else len(nodes)
     if item is not None and not 0 <= item < total:
         raise OrderRefused(f"{job} has no item {item}: give one from 0 to {total - 1}")
     _refuse_unstorable(parameters)
-    impl = _impl_now(database, version, now)
+    impl = impl_now(database, version, now)
     run = new_run(database, TriggerKind.MANUAL, version, terms, fire_time or now, impl, total)
     run.parameters, run.requested_by = parameters, by
     insert_run(database, run, range(total) if item is None else [item], nodes)
@@ -54,7 +54,8 @@ def trigger(
     return run.run_id
 
 
-def _triggerable(database: MemoryDatabase, job: str, now: datetime) -> tuple[JobVersion, JobTerms]:
+def triggerable(database: MemoryDatabase, job: str, now: datetime) -> tuple[JobVersion, JobTerms]:
+    """The version under which something ordered now runs. Raises OrderRefused."""
     version = database.job_in_force(job, now)
     if version is None or version.terms is None:
         raise OrderRefused(f"there is no job {job}: `shardkeeper jobs` lists them")
@@ -63,7 +64,8 @@ def _triggerable(database: MemoryDatabase, job: str, now: datetime) -> tuple[Job
     return version, version.terms
 
 
-def _impl_now(database: MemoryDatabase, version: JobVersion, now: datetime) -> int:
+def impl_now(database: MemoryDatabase, version: JobVersion, now: datetime) -> int:
+    """The version of its ImplSpec that is in force now. Raises OrderRefused."""
     assert version.spec is not None
     name = version.spec["impl_spec"]
     impl = database.impl_in_force(name, now)
@@ -72,8 +74,9 @@ def _impl_now(database: MemoryDatabase, version: JobVersion, now: datetime) -> i
     return impl.version
 
 
-def _nodes_for(database: MemoryDatabase, terms: JobTerms) -> list[str] | None:
-    """For each_node: the nodes that are eligible as far as the store knows."""
+def nodes_for(database: MemoryDatabase, terms: JobTerms) -> list[str] | None:
+    """For each_node: the nodes that are eligible as far as the store knows; None for other strategies. Raises
+    OrderRefused."""
     if terms.strategy is not Strategy.EACH_NODE:
         return None
     nodes = sorted(
@@ -113,15 +116,17 @@ def rerun(
     if old.run_id in database.open_runs:
         raise OrderRefused(f"run {run_id} has not ended: stop it first")
     now = database.now()
-    version, terms = _triggerable(database, old.job_name, now)
+    version, terms = triggerable(database, old.job_name, now)
     if same_version:
         version, terms = old.version, old.terms
-    nodes = _nodes_for(database, terms)
+    nodes = nodes_for(database, terms)
     total = terms.sharding_total_count if nodes is None else len(nodes)
-    impl = old.impl_version if same_version and old.impl_version else _impl_now(database, version, now)
+    impl = old.impl_version if same_version and old.impl_version else impl_now(database, version, now)
     _refuse_unstorable(parameters)
     run = new_run(database, TriggerKind.RERUN, version, terms, old.fire_time, impl, total)
     run.parameters = {**old.parameters, **parameters}
+    run.priority = old.priority
+    run.flow = flow_of(old)
     run.rerun_of, run.requested_by = old.run_id, by
     insert_run(database, run, range(total), nodes)
     _take_checkpoints(old, run)
@@ -131,12 +136,15 @@ def rerun(
 
 
 def _take_checkpoints(old: Run, new: Run) -> None:
-    """Items that were not COMPLETED go on from where they were, if the items are still the same ones."""
+    """Items that were not COMPLETED, nor rolled back, go on from where they were, if the items are still the same
+    ones."""
     if old.sharding_total_count != new.sharding_total_count:
         return
     for item, rows in old.attempts.items():
-        if item in new.attempts and rows[-1].status is not AttemptStatus.COMPLETED:
-            new.attempts[item][0].checkpoint = rows[-1].checkpoint
+        done = any(row.compensates and row.status is AttemptStatus.COMPLETED for row in rows)
+        last = last_real(rows)
+        if item in new.attempts and not done and last.status is not AttemptStatus.COMPLETED:
+            new.attempts[item][0].checkpoint = last.checkpoint
 
 
 def pause(database: MemoryDatabase, job: str, reason: str | None, until: datetime | None, by: str) -> None:

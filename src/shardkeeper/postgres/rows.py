@@ -81,13 +81,14 @@ def _claimed(columns: Mapping[str, Any]) -> Claimed:
 _CLAIMED = (
     "run_id", "fire_time", "item", "attempt", "claim_no", "checkpoint", "tries", "takeovers", "stop_requested",
     "job_name", "trigger_kind", "job_version", "impl_version", "sharding_total_count", "parameters",
+    "compensates",
 )  # fmt: skip
 
 
 def claimed(row: Row) -> Claimed:
     """From the columns of a ``claimed_attempt``."""
     (run_id, fire_time, item, attempt, claim_no, checkpoint, tries, takeovers, stop_requested,
-     job_name, kind, job_version, impl_version, total, parameters) = row  # fmt: skip
+     job_name, kind, job_version, impl_version, total, parameters, compensates) = row  # fmt: skip
     return Claimed(
         AttemptKey(run_id, fire_time, item, attempt),
         claim_no,
@@ -96,6 +97,7 @@ def claimed(row: Row) -> Claimed:
         tries,
         takeovers,
         stop_requested,
+        compensates,
     )
 
 
@@ -136,6 +138,8 @@ def outcome_json(order: int, outcome: Outcome) -> dict[str, Any]:
     """A ``shardkeeper.outcome`` as JSON; columns that are None are left out."""
     columns = _key_json(order, outcome.key)
     columns |= {name: value for name in _OUTCOME if (value := getattr(outcome, name)) is not None}
+    if outcome.compensable:
+        columns["compensable"] = True
     if outcome.values:
         columns["calculated"] = _values_json(outcome.values)
     if outcome.refused_values:
@@ -165,7 +169,16 @@ def outcome_answer(outcome: Outcome, row: Row) -> OutcomeAnswer:
     )
 
 
-_PROGRESS = ("claim_no", "phase", "started_at", "fraction", "message", "checkpoint", "code_version")
+_PROGRESS = (
+    "claim_no",
+    "phase",
+    "started_at",
+    "fraction",
+    "message",
+    "checkpoint",
+    "code_version",
+    "compensable",
+)
 
 
 def progress_json(order: int, report: Progress) -> dict[str, Any]:
