@@ -34,9 +34,10 @@ _INSTANTS = {
     "duty": ("held_until", "renewed_at"),
     "alert": ("created_at", "due_at", "taken_until"),
     "shard_run": ("not_before", "created_at", "claimed_at"),
+    "follow_gate": ("opened_at",),
 }
 _FIRES = {
-    "job_run": ("fire_time", "fire_until"),
+    "job_run": ("fire_time", "fire_until", "finished_at"),
     "shard_run": ("fire_time",),
     "calculate_value": ("fire_time",),
     "live_run": ("fire_time",),
@@ -124,7 +125,7 @@ class PostgresWorld(StoreWorld):
                 "update shardkeeper.sweep_state set watermark = clock_timestamp(), window_until = null, cursor = ''"
             )
             self._direct.execute(
-                "update shardkeeper.house_state set late_until = clock_timestamp(), cleaned_at = null"
+                "update shardkeeper.house_state set late_until = clock_timestamp(), cleaned_at = null, retained_to = ''"
             )
 
     def now(self) -> datetime:
