@@ -151,3 +151,17 @@ def test_failed_runs_run_again_with_other_parameters(desk: Desk) -> None:
     (new,) = desk.json("rerun", str(old), "--param", "x=1")
     assert (new["rerun_of"], new["trigger_kind"], new["parameters"]) == (old, "rerun", {"x": 1})
     assert desk.run("rerun", str(new["id"])).exit_code == 1
+
+
+def test_a_run_shows_the_run_it_follows_and_those_that_follow_it(desk: Desk) -> None:
+    desk.story.job("load")
+    desk.story.world.author.put_job("report", impl_spec="impl", follows={"jobs": ["load"]})
+    first = desk.story.run_to(COMPLETED, "load")
+    (follow_up,) = desk.json("run", str(first))["follow_ups"]
+    assert (follow_up["id"], follow_up["status"]) == (first + 1, "CREATED")
+    assert f"{follow_up['id']}  {follow_up['name']}  CREATED" in desk.run("run", str(first)).stdout
+    assert desk.json("run", str(follow_up["id"]))["parent_run"] == first
+    said = desk.run("run", str(follow_up["id"])).stdout
+    assert [line.split() for line in said.splitlines() if line.startswith("follows run")] == [
+        ["follows", "run", str(first)]
+    ]

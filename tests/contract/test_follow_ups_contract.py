@@ -184,6 +184,15 @@ def test_a_diamond_of_jobs_runs_through_from_one_trigger_in_one_flow(story: Stor
         "left": 2,
         "right": 3,
     }
+    assert [each["id"] for each in story.row(first)["follow_ups"]] == [left["id"], right["id"]]
+    for each in (left, right):
+        assert [one["id"] for one in story.row(each["id"])["follow_ups"]] == [bottom["id"]]
+    assert story.row(bottom["id"])["follow_ups"] == []
+    assert {job: follows["jobs"] for job, follows in story.world.operator.following().items()} == {
+        "left": ["top"],
+        "right": ["top"],
+        "bottom": ["left", "right"],
+    }
 
 
 def test_a_stopped_run_of_which_nothing_was_claimed_starts_what_follows_its_end(two: Story) -> None:
