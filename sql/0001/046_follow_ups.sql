@@ -22,23 +22,25 @@ create function shardkeeper.gate_opens(p_follows jsonb, p_arrived jsonb) returns
 -- What a follow-up is told of the runs it follows: `p_arrived` with their results and values. What would take more than
 -- 1 MB is left out: the values first.
 create function shardkeeper.follow_up_parameters(p_arrived jsonb) returns jsonb
-    language plpgsql stable as $$
+    language plpgsql stable
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set plan_cache_mode = force_generic_plan as $$
 declare
     v_told   jsonb := '{}';
     v_bare   jsonb := '{}';
     v_parent record;
+    v_result jsonb;
     v_values jsonb;
     v_count  bigint;
     v_bytes  bigint;
 begin
     for v_parent in
         select a.key as job, (a.value ->> 'run_id')::bigint as id, (a.value ->> 'fire_time')::timestamptz as fire,
-               a.value ->> 'status' as status, r.result
-          from jsonb_each(p_arrived) a
-          left join shardkeeper.job_run r
-            on r.id = (a.value ->> 'run_id')::bigint and r.fire_time = (a.value ->> 'fire_time')::timestamptz
-         order by a.key
+               a.value ->> 'status' as status
+          from jsonb_each(p_arrived) a order by a.key
     loop
+        -- one by one: joined, a plan for all partitions would read all of them
+        select r.result into v_result from shardkeeper.job_run r where r.id = v_parent.id and r.fire_time = v_parent.fire;
         -- by what is stored, lest gigabytes are read only to be left out
         select count(*), coalesce(sum(pg_column_size(c.value)), 0) into v_count, v_bytes
           from shardkeeper.calculate_value c where c.run_id = v_parent.id and c.fire_time = v_parent.fire;
@@ -50,7 +52,7 @@ begin
               from shardkeeper.calculate_value c where c.run_id = v_parent.id and c.fire_time = v_parent.fire;
         end if;
         v_bare := v_bare || jsonb_build_object(v_parent.job, jsonb_build_object(
-            'run_id', v_parent.id, 'status', v_parent.status, 'result', v_parent.result, 'values_left_out', true));
+            'run_id', v_parent.id, 'status', v_parent.status, 'result', v_result, 'values_left_out', true));
         v_told := v_told || jsonb_build_object(v_parent.job, case when v_values is null
             then v_bare -> v_parent.job
             else (v_bare -> v_parent.job) - 'values_left_out' || jsonb_build_object('values', v_values) end);

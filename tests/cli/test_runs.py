@@ -165,3 +165,31 @@ def test_a_run_shows_the_run_it_follows_and_those_that_follow_it(desk: Desk) -> 
     assert [line.split() for line in said.splitlines() if line.startswith("follows run")] == [
         ["follows", "run", str(first)]
     ]
+
+
+def test_dead_letters_of_a_job_are_run_again_once_the_oldest_first_with_other_parameters(desk: Desk) -> None:
+    desk.story.job("one")
+    desk.story.job("two")
+    failed = [desk.story.run_to(FAILED, "one") for _ in range(3)]
+    desk.story.run_to(COMPLETED, "one")
+    desk.story.run_to(FAILED, "two")
+    again = desk.json("rerun", str(failed[1]))
+    new = desk.json("rerun", "--job", "one", "--all", "--param", "size=small")
+    assert [row["rerun_of"] for row in new] == [failed[0], failed[2]]
+    assert [row["parameters"] for row in new] == [{"size": "small"}] * 2
+    assert again[0]["parameters"] == {}
+    done = desk.run("rerun", "--job", "one")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "no failed runs of one are left" in done.stderr
+
+
+def test_the_newest_dead_letters_go_first_when_there_are_many(desk: Desk) -> None:
+    desk.story.job("one")
+    failed = [desk.story.run_to(FAILED, "one") for _ in range(51)]
+    said = desk.run("rerun", "--job", "one", "--since", "1970-01-01").stdout.splitlines()
+    assert (len(said), said[0].split()[0]) == (50, str(failed[1]))
+
+
+@pytest.mark.parametrize("wrong", [[], ["1", "--job", "one"], ["1", "--all"], ["1", "--since", "1h"]])
+def test_rerun_takes_runs_or_a_job(desk: Desk, wrong: list[str]) -> None:
+    assert desk.run("rerun", *wrong).exit_code == 2
