@@ -72,7 +72,7 @@ create table shardkeeper.shard_run (
     limited          boolean     not null default false,
     pool             text,
     concurrency_value text,
-    -- whether its task can be rolled back, and whether this attempt does just that
+    -- whether it has begun what its task can roll back, and whether it is the rolling back
     compensable      boolean     not null default false,
     compensates      boolean     not null default false,
     created_at       timestamptz not null default clock_timestamp(),
@@ -163,3 +163,15 @@ create table shardkeeper.idempotency_key (
     constraint "key is 1 to 200 characters" check (length(key) between 1 and 200)
 );
 create index idempotency_key_by_age on shardkeeper.idempotency_key (created_at);
+
+-- Of a job that follows several: whose runs of a flow have ended so far. The row goes when it is started; what never
+-- comes together is forgotten in time
+create table shardkeeper.follow_gate (
+    job_name  text        not null,
+    flow      text        not null,
+    -- by job: {"run_id", "fire_time", "status"} of the run that ended last
+    arrived   jsonb       not null default '{}',
+    opened_at timestamptz not null default clock_timestamp(),
+    primary key (job_name, flow)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+create index follow_gate_by_age on shardkeeper.follow_gate (opened_at);

@@ -278,6 +278,7 @@ begin
     update shardkeeper.impl_spec i set description = i.description where i.name = any (impls);
     new_impls := shardkeeper.changed_impls(impls);
     new_jobs := shardkeeper.changed_jobs(jobs);
+    perform shardkeeper.check_follows(new_jobs);
     perform shardkeeper.show_versions(jobs, new_jobs);
 
     perform pg_advisory_xact_lock_shared(shardkeeper.versions_lock_key());

@@ -15,7 +15,8 @@ create type shardkeeper.claimed_attempt as (
     job_version          bigint,
     impl_version         bigint,
     sharding_total_count integer,
-    parameters           jsonb
+    parameters           jsonb,
+    compensates          boolean
 );
 
 -- Locks an incarnation's own lease against takeover until commit; its node_id, or null when its state is not one of
@@ -97,7 +98,7 @@ begin
     return query
         select distinct on (s.run_id, s.item) s.run_id, s.fire_time, s.item, s.attempt, s.claim_no, s.checkpoint,
                s.tries, s.takeovers, r.stop_requested, r.job_name, r.trigger_kind, r.job_version, r.impl_version,
-               r.sharding_total_count, r.parameters
+               r.sharding_total_count, r.parameters, s.compensates
           from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
           join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item
           join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
@@ -105,7 +106,7 @@ begin
            and r.id = any (p_runs) and r.fire_time between v_from and v_to
            and (k.attempt is null or s.attempt = k.attempt)
            and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation
-         order by s.run_id, s.item;
+         order by s.run_id, s.item, s.attempt desc;
 end
 $$;
 
@@ -336,10 +337,11 @@ begin
                        k (run_id, fire_time, item, attempt, marked, pool, value)
              where s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item and s.attempt = k.attempt
                and s.run_id = any (p_runs) and s.fire_time between v_from and v_to
-            returning s.run_id, s.fire_time, s.item, s.attempt, s.claim_no, s.checkpoint, s.tries, s.takeovers)
+            returning s.run_id, s.fire_time, s.item, s.attempt, s.claim_no, s.checkpoint, s.tries, s.takeovers,
+                      s.compensates)
         select t.run_id, t.fire_time, t.item, t.attempt, t.claim_no, t.checkpoint, t.tries, t.takeovers,
                r.stop_requested, r.job_name, r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count,
-               r.parameters
+               r.parameters, t.compensates
           from taken t join shardkeeper.job_run r on r.id = t.run_id and r.fire_time = t.fire_time
          where r.id = any (p_runs) and r.fire_time between v_from and v_to;
 end

@@ -134,8 +134,8 @@ begin atomic
     select shardkeeper.order_run(job, parameters, null, null);
 end;
 
--- A new run of an old one: its fire time, its parameters with `parameters` over them, and, while the number of items is
--- the same, the checkpoints of items that were not COMPLETED.
+-- A new run of an old one: its fire time, its flow, its parameters with `parameters` over them, and, while the number of
+-- items is the same, the checkpoints of items that were neither COMPLETED nor rolled back.
 create function shardkeeper.rerun_run(run_id bigint, parameters jsonb default '{}', same_version boolean default false)
     returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -168,12 +168,18 @@ begin
     total := shardkeeper.insert_ordered_run(
         new_run, 'rerun', spec, impl, old.fire_time, clock_timestamp(),
         old.parameters || parameters, old.priority, null, null, old.id);
+    update shardkeeper.job_run r set flow = shardkeeper.flow_of(old) where r.id = new_run and r.fire_time = old.fire_time;
     if total = old.sharding_total_count then
         update shardkeeper.shard_run s set checkpoint = last.checkpoint
         from (select distinct on (o.item) o.item, o.status, o.checkpoint from shardkeeper.shard_run o
-              where o.run_id = old.id and o.fire_time = old.fire_time order by o.item, o.attempt desc) last
+              where o.run_id = old.id and o.fire_time = old.fire_time and not o.compensates
+              order by o.item, o.attempt desc) last
         where s.run_id = new_run and s.fire_time = old.fire_time and s.item = last.item
-              and last.status <> 'COMPLETED' and last.checkpoint is not null;
+              and last.status <> 'COMPLETED' and last.checkpoint is not null
+              -- what is rolled back begins anew
+              and not exists (select from shardkeeper.shard_run o
+                              where o.run_id = old.id and o.fire_time = old.fire_time and o.item = last.item
+                                    and o.compensates and o.status = 'COMPLETED');
     end if;
     perform shardkeeper.note_order('rerun', old.job_name, jsonb_build_object('run_id', new_run, 'rerun_of', old.id));
     perform shardkeeper.tell('work', jsonb_build_object('jobs', jsonb_build_array(old.job_name)));

@@ -35,9 +35,10 @@ _INSTANTS = {
     "limit_state": ("tat",),
     "alert": ("created_at", "due_at", "taken_until"),
     "shard_run": ("not_before", "claim_key", "created_at", "claimed_at"),
+    "follow_gate": ("opened_at",),
 }
 _FIRES = {
-    "job_run": ("fire_time", "fire_until"),
+    "job_run": ("fire_time", "fire_until", "finished_at"),
     "shard_run": ("fire_time",),
     "calculate_value": ("fire_time",),
     "live_run": ("fire_time",),
@@ -45,7 +46,7 @@ _FIRES = {
 _TABLES = """
     select c.relname from pg_class c
     where c.relnamespace = 'shardkeeper'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-      and c.relname not in ('schema_revision', 'sweep_state', 'house_state')
+      and c.relname not in ('schema_revision', 'sweep_state', 'house_state', 'follow_guard')
 """
 
 
@@ -128,7 +129,7 @@ class PostgresWorld(StoreWorld):
                 "update shardkeeper.sweep_state set watermark = clock_timestamp(), window_until = null, cursor = ''"
             )
             self._direct.execute(
-                "update shardkeeper.house_state set late_until = clock_timestamp(), cleaned_at = null"
+                "update shardkeeper.house_state set late_until = clock_timestamp(), cleaned_at = null, retained_to = ''"
             )
 
     def now(self) -> datetime:

@@ -87,7 +87,16 @@ def as_claimed(row: Attempt) -> Claimed:
         run.sharding_total_count,
         run.parameters,
     )
-    return Claimed(row.key, row.claim_no, head, row.checkpoint, row.tries, row.takeovers, run.stop_requested)
+    return Claimed(
+        row.key,
+        row.claim_no,
+        head,
+        row.checkpoint,
+        row.tries,
+        row.takeovers,
+        run.stop_requested,
+        row.compensates,
+    )
 
 
 def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list[Pending]:

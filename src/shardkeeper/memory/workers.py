@@ -15,6 +15,7 @@ from shardkeeper.domain.runs import AttemptKey, Phase
 from shardkeeper.ports.workers import (
     AttemptEnded,
     AttemptOrder,
+    AttemptOwes,
     AttemptReturned,
     AttemptStarted,
     Ending,
@@ -166,6 +167,8 @@ class MemoryWorkers:
                 order.key, order.claim_no, live.started_at, ending.code_version, ending.compensable, phase
             )
         )
+        if ending.compensable and not order.compensates:
+            self._emit(AttemptOwes(order.key, order.claim_no))
         if order.timeout_s is not None and duration_s > order.timeout_s:
             duration_s, ending = order.timeout_s, _timed_out(order.timeout_s)
         if duration_s != float("inf"):

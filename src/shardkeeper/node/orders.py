@@ -13,12 +13,13 @@ from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.outcomes import Outcome, Progress, ValueRow
 from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged, Event
-from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.runs import AttemptStatus, Phase
 from shardkeeper.domain.specs import SourceData
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
     AttemptEnded,
     AttemptOrder,
+    AttemptOwes,
     AttemptProgressed,
     AttemptReturned,
     AttemptStarted,
@@ -82,6 +83,7 @@ class OrderWriter:
             terms.phase_timeouts_s,
             self._limits.memory_bytes,
             self._limits.result_bytes,
+            claimed.compensates,
         )
 
     def _context(self, launch: Launch, terms: _Terms) -> Mapping[str, Any]:
@@ -151,6 +153,8 @@ def event_of(told: WorkerEvent) -> Event | None:
     match told:
         case AttemptStarted(key, claim_no, at, code_version, _, phase):
             return AttemptBegan(Progress(key, claim_no, phase, started_at=at, code_version=code_version))
+        case AttemptOwes(key, claim_no):
+            return AttemptBegan(Progress(key, claim_no, Phase.CALCULATE, compensable=True))
         case AttemptProgressed(key, claim_no, phase, fraction, message):
             return AttemptBegan(Progress(key, claim_no, phase, fraction=fraction, message=message))
         case AttemptCheckpointed(key, claim_no, checkpoint):
@@ -190,6 +194,7 @@ def _outcome(ended: AttemptEnded, ending: Ending) -> Outcome:
         log=ending.log,
         code_version=ending.code_version,
         delay_s=ending.delay_s,
+        compensable=ending.compensable,
     )
 
 

@@ -126,6 +126,15 @@ class AttemptProgressed:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptOwes:
+    """It begins ``calculate``, with a class that overrides ``compensate``: should its run fail for good, it is to be
+    rolled back, also when nothing more is heard of it."""
+
+    key: AttemptKey
+    claim_no: int
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptCheckpointed:
     key: AttemptKey
     claim_no: int
@@ -172,6 +181,7 @@ class EntrypointChecked:
 WorkerEvent = (
     AttemptStarted
     | AttemptProgressed
+    | AttemptOwes
     | AttemptCheckpointed
     | AttemptEnded
     | AttemptReturned

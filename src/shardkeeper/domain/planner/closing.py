@@ -80,7 +80,13 @@ class Closing:
         return self._with_retry(holding, outcome), []
 
     def _back(self, outcome: Outcome) -> Outcome:
-        return Outcome(outcome.key, outcome.claim_no, AttemptStatus.PENDING)
+        return Outcome(
+            outcome.key,
+            outcome.claim_no,
+            AttemptStatus.PENDING,
+            phase=outcome.phase,
+            compensable=outcome.compensable,
+        )
 
     def _with_retry(self, holding: Holding, outcome: Outcome) -> Outcome:
         if holding.job is None:
@@ -100,6 +106,7 @@ class Closing:
             error_type=UNSTORABLE,
             error_message=f"the outcome ({outcome.status}) cannot be stored: {answer.reason}",
             code_version=outcome.code_version,
+            compensable=outcome.compensable,
         )
         refused = self._with_retry(holding, plain)
         self._mind.holdings.end(holding, refused)
