@@ -198,6 +198,7 @@ create table shardkeeper.job_spec (
     constraint "description is at most 10000 characters" check (length(description) <= 10000)
 ) with (fillfactor = 50); -- room for the stamping of `version` beside each new row
 create index job_spec_impl_spec on shardkeeper.job_spec (impl_spec);
+create index job_spec_pool on shardkeeper.job_spec (pool) where pool is not null;
 
 -- A pause lies apart from the spec, so that applying specs never undoes it. `since` and `resumed_at` are lifted to
 -- the instant of the commit (020_versions.sql).

@@ -4,7 +4,7 @@
 -- was really applied; whoever brings it to zero closes the run: status, result, alert, job_state, live_run.
 --
 -- Locks, always in this order, rows of a table in the order of their keys:
---   advisory, lease, new job_run keys, live_run, existing job_run, shard_run, job_state.
+--   advisory, lease, limit_state or new job_run keys (never both), live_run, existing job_run, shard_run, job_state.
 -- Waiting runs are changed only under their job's live_run row, hence live_run comes before the counters.
 
 -- Functions of the hot path are planned once, since planning for every partition costs more than the work, and may be

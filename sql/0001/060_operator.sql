@@ -80,10 +80,14 @@ begin
                                      parameters, priority, idempotency_key, rerun_of, requested_by, open_items)
     values (run_id, spec.job_name, fire, kind, spec.version, impl, total, parameters, priority, key, rerun_of,
             shardkeeper.actor(), case when only_item is null then total else 1 end);
-    insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, pinned_node, claim_key)
-    select run_id, fire, item, 1, spec.job_name, claimable_from, nodes[item + 1],
+    insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, claim_key, pinned_node,
+                                       concurrency_value)
+    select run_id, fire, item, 1, spec.job_name, claimable_from,
            case when nodes is null and (kind = 'submit' or not spec.scheduled)
-                then claimable_from - priority * interval '1 minute' end
+                then claimable_from - insert_ordered_run.priority * interval '1 minute' end,
+           nodes[item + 1],
+           case when spec.concurrency_key is not null
+                then shardkeeper.concurrency_value(spec.concurrency_key, parameters, spec.version, impl) end
     from generate_series(coalesce(only_item, 0), coalesce(only_item, total - 1)) item;
     return total;
 end

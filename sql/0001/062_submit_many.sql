@@ -9,7 +9,6 @@ create type shardkeeper.submission_terms as (
     total             integer,
     nodes             text[],
     priority          smallint,
-    limited           boolean,
     concurrency_key   text,
     parameters_schema jsonb,
     parameters_limit  integer,
@@ -39,7 +38,7 @@ begin
         v_nodes := shardkeeper.eligible_nodes(v_spec.node_selector);
     end if;
     return row(p_job, v_spec.version, v_impl, coalesce(cardinality(v_nodes), v_spec.sharding_total_count), v_nodes,
-               v_spec.priority, v_spec.limited, v_spec.concurrency_key, v_spec.parameters_schema,
+               v_spec.priority, v_spec.concurrency_key, v_spec.parameters_schema,
                v_spec.parameters_limit,
                shardkeeper.default_parameters(v_spec.spec, v_impl))::shardkeeper.submission_terms;
 exception when sqlstate 'SKREF' then
@@ -134,11 +133,12 @@ begin
       join unnest(p_terms) t on t.job_name = g.job_name
      where g.id > 0;
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, pinned_node, claim_key,
-                                       limited, concurrency_value)
+                                       concurrency_value)
     select g.id, coalesce(g.at, p_now), i.item, 1, g.job_name, greatest(g.at, p_now), t.nodes[i.item + 1],
            case when t.nodes is null
                 then greatest(g.at, p_now) - coalesce(nullif(g.priority, 0), t.priority) * interval '1 minute' end,
-           t.limited, g.parameters ->> t.concurrency_key
+           case when t.concurrency_key is not null
+                then shardkeeper.concurrency_value(t.concurrency_key, g.parameters, t.version, t.impl_version) end
       from unnest(p_ids, p_jobs, p_parameters, p_priorities, p_ats) g (id, job_name, parameters, priority, at)
       join unnest(p_terms) t on t.job_name = g.job_name
      cross join lateral generate_series(0, t.total - 1) i (item)

@@ -58,8 +58,8 @@ begin
         grant select on all tables in schema shardkeeper to shardkeeper_node;
         grant insert, update, delete on
             shardkeeper.spec_problem, shardkeeper.node_decline, shardkeeper.job_run, shardkeeper.shard_run,
-            shardkeeper.calculate_value, shardkeeper.live_run, shardkeeper.job_state, shardkeeper.idempotency_key,
-            shardkeeper.lease, shardkeeper.duty, shardkeeper.sweep_state, shardkeeper.house_state,
+            shardkeeper.calculate_value, shardkeeper.live_run, shardkeeper.limit_state, shardkeeper.job_state,
+            shardkeeper.idempotency_key, shardkeeper.lease, shardkeeper.duty, shardkeeper.sweep_state, shardkeeper.house_state,
             shardkeeper.mirrored_view, shardkeeper.alert to shardkeeper_node;
         grant usage on sequence shardkeeper.run_id to shardkeeper_node;
         grant execute on all functions in schema shardkeeper to shardkeeper_node;

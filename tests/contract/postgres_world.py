@@ -32,8 +32,9 @@ _INSTANTS = {
     "house_state": ("late_until", "cleaned_at"),
     "lease": ("joined_at", "beaten_at"),
     "duty": ("held_until", "renewed_at"),
+    "limit_state": ("tat",),
     "alert": ("created_at", "due_at", "taken_until"),
-    "shard_run": ("not_before", "created_at", "claimed_at"),
+    "shard_run": ("not_before", "claim_key", "created_at", "claimed_at"),
 }
 _FIRES = {
     "job_run": ("fire_time", "fire_until"),
@@ -67,6 +68,9 @@ class _AuthorInSql(Author):
 
     def delete_job(self, name: str) -> None:
         self._connection.execute("delete from shardkeeper.job_spec where name = %s", (name,))
+
+    def put_pool(self, name: str, size: int) -> None:
+        self._put("pool", {"name": name}, {"size": size})
 
     def put_impl(self, name: str, **columns: Any) -> None:
         self._put("impl_spec", {"name": name}, columns)

@@ -37,6 +37,9 @@ class Author(ABC):
     def delete_job(self, name: str) -> None: ...
 
     @abstractmethod
+    def put_pool(self, name: str, size: int) -> None: ...
+
+    @abstractmethod
     def put_impl(self, name: str, **columns: Any) -> None: ...
 
     @abstractmethod
@@ -92,6 +95,10 @@ class _AuthorInMemory(Author):
 
     def delete_job(self, name: str) -> None:
         self._author.delete_job(name)
+        self._clock.advance(0.001)
+
+    def put_pool(self, name: str, size: int) -> None:
+        self._author.put_pool(name, size)
         self._clock.advance(0.001)
 
     def put_impl(self, name: str, **columns: Any) -> None:

@@ -41,7 +41,7 @@ class World:
             lambda entrypoint, kind: "not here" if entrypoint == "bad:Task" else None,
         )
         port: Workers = self.workers
-        port.start(self.events.append)
+        port.start(lambda said: self.events.extend(said.events))
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self._now_s)
@@ -140,3 +140,14 @@ def test_resizing_lets_more_run() -> None:
     world.run(until_s=1)
     assert len(world.workers.live) == world.workers.capacity == 3
     assert [event.wanted for event in world.events if isinstance(event, WorkersChanged)] == [1, 3]
+
+
+def test_what_has_not_begun_is_taken_back_and_what_has_goes_on() -> None:
+    world = World(capacity=1)
+    running, waiting = world.submit(10), world.submit(11)
+    world.run(until_s=5)
+    for key in (running, waiting, waiting):
+        world.workers.take_back(key, 1)
+    world.run()
+    assert [event.key for event in world.events if isinstance(event, AttemptReturned)] == [waiting]
+    assert world.ending(running).status is EndingStatus.COMPLETED

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from shardkeeper.domain.runs import Phase
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptEnded, AttemptStarted, EndingStatus
+from shardkeeper.ports.workers import (
+    AttemptCheckpointed,
+    AttemptEnded,
+    AttemptReturned,
+    AttemptStarted,
+    EndingStatus,
+)
 
 from .hall import Hall, alive, wait_until
 
@@ -121,7 +127,7 @@ def test_stopping_an_import_that_hangs_is_a_stop_and_no_verdict_on_the_job(open_
     order = hall.submit("hangs_on_import:Task")
     supervisor = hall.workers._supervisor
     assert supervisor is not None
-    wait_until(lambda: any(flight.importing for flight in list(supervisor._flights.values())))
+    wait_until(lambda: any(flight.importing for flight in list(supervisor.desk.flights.values())))
     hall.workers.stop(order.key, order.claim_no, 0.5)
     ending = hall.ending(order)
     assert (ending.status, ending.decline) == (EndingStatus.STOPPED, False)
@@ -181,3 +187,18 @@ def test_a_deaf_thread_costs_its_neighbours_their_attempt_and_is_named(hall: Hal
     assert hall.run("Simple", {"returns": 2}, isolation="thread").result == 2
     (hall.folder / "go").touch()
     assert hall.ending(own).result == "done"
+
+
+def test_what_has_not_begun_is_taken_back_and_what_has_goes_on(hall: Hall) -> None:
+    running = [hall.submit("Hangs", {"how": None}, timeout_s=60.0) for _ in range(2)]
+    for order in running:
+        hall.started(order)
+    waiting = hall.submit("Simple", {"returns": 1})
+    for order in (running[0], waiting):
+        hall.workers.take_back(order.key, order.claim_no)
+    assert hall.wait(AttemptReturned).key == waiting.key
+    hall.workers.take_back(waiting.key, waiting.claim_no)
+    for order in running:
+        hall.workers.stop(order.key, order.claim_no, 0.2)
+        assert hall.ending(order).status is EndingStatus.STOPPED
+    assert len(hall.of(waiting)) == 1

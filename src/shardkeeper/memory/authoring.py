@@ -77,6 +77,11 @@ class Author:
     def delete_job(self, name: str) -> None:
         self._do(lambda changed: self._set_job(changed, name, None))
 
+    def put_pool(self, name: str, size: int) -> None:
+        """Insert the pool, or change its size: from the next claim on."""
+        with self._database.lock:
+            self._database.pools[name] = size
+
     def put_impl(self, name: str, **columns: Any) -> None:
         """Insert the ImplSpec (python, ``tasks:Task`` by default), or update these columns of it."""
         before = self._database.impls.get(name, {})
@@ -163,6 +168,7 @@ class Author:
         database.job_changes[name] = database.number("change")
         database.note(What.VERSION, job_name=name, version=number, note="deleted" if spec is None else None)
         if spec is None:
+            database.paid_until.pop(name, None)
             close_with_job(database, name)
 
     def _version_impl(self, name: str, stamp: datetime) -> None:

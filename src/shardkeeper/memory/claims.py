@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 
 from shardkeeper.domain.attempts import Claimed, Pending, RunHead
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
+from shardkeeper.memory.limits import SHOWN_BEYOND, Room, admit
 from shardkeeper.memory.rows import Attempt, LeaseRow, Run
 
 _SECOND = timedelta(seconds=1)
+_UNPULLED = timedelta(seconds=5)
 
 
 def claim_items(
@@ -32,8 +34,36 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
     who = lease.who
     if row.status is AttemptStatus.RUNNING and row.incarnation == who.incarnation:
         return as_claimed(row)
-    if not database.rules.is_claimable(row, who.node_id, now):
+    if not database.rules.is_claimable(row, who.node_id, now) or not admit(database, row, now):
         return None
+    run = row.run
+    if run.status is RunStatus.CREATED:
+        run.status = RunStatus.RUNNING
+        run.started_at = now
+    return _take(database, lease, row, now)
+
+
+def pull_for(
+    database: MemoryDatabase, lease: LeaseRow, most: int, not_jobs: Collection[str]
+) -> tuple[Claimed, ...]:
+    """Attempts without an owner become the caller's, best first by their claim keys. Their runs are RUNNING once it is
+    told that they began."""
+    now = database.now()
+    node_id, rules = lease.who.node_id, database.rules
+    ready = (
+        row
+        for row in database.claimable
+        if row.claim_key is not None
+        and row.run.job_name not in not_jobs
+        and rules.is_claimable(row, node_id, now)
+    )
+    in_order = sorted(ready, key=lambda row: (row.claim_key, row.key.run_id, row.key.item))
+    starting = islice((row for row in in_order if admit(database, row, now)), most)
+    return tuple(_take(database, lease, row, now) for row in starting)
+
+
+def _take(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime) -> Claimed:
+    who = lease.who
     row.status = AttemptStatus.RUNNING
     row.claim_no = database.rules.next_claim_no(row.claim_no)
     row.answered = False
@@ -42,11 +72,7 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
     row.phase = row.progress = row.progress_message = None
     database.claimable.pop(row, None)
     database.held.setdefault(who.incarnation, {})[row] = None
-    run = row.run
-    run.ever_claimed = True
-    if run.status is RunStatus.CREATED:
-        run.status = RunStatus.RUNNING
-        run.started_at = now
+    row.run.ever_claimed = True
     database.note(What.CLAIMED, row=row)
     return as_claimed(row)
 
@@ -65,15 +91,21 @@ def as_claimed(row: Attempt) -> Claimed:
 
 
 def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list[Pending]:
-    """Longest waiting first."""
+    """Longest waiting first; of what waits for a limit only what might get it, and of those without an owner only what
+    nobody pulled for a while."""
     now = database.now()
+    room = Room(database, now, SHOWN_BEYOND)
     node_id = lease.who.node_id
     rules = database.rules
     ready = (
-        row for row in database.claimable if rules.is_claimable(row, _reader(database, row, node_id), now)
+        row
+        for row in database.claimable
+        if (row.claim_key is None or now - row.claimable_from >= _UNPULLED)
+        and rules.is_claimable(row, _reader(database, row, node_id), now)
     )
-    oldest = heapq.nsmallest(limit, ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
-    return [_as_pending(database, row, now) for row in oldest]
+    in_order = sorted(ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
+    shown = islice((row for row in in_order if room.takes(row)), limit)
+    return [_as_pending(database, row, now) for row in shown]
 
 
 def _reader(database: MemoryDatabase, row: Attempt, node_id: str) -> str:
@@ -97,6 +129,7 @@ def _as_pending(database: MemoryDatabase, row: Attempt, now: datetime) -> Pendin
         row.pinned_node,
         (now - row.claimable_from) / _SECOND,
         tuple(sorted(declines_of(database, run.job_name, run.version.version, run.impl_version))),
+        owned=row.claim_key is None,
     )
 
 

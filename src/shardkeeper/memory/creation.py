@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creation
+from shardkeeper.domain.attempts import POINT_OF_PRIORITY, Claimed, CreateAnswer, CreateRun, Creation
 from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.runs import AttemptKey, RunStatus, TriggerKind
 from shardkeeper.domain.specs import Overlap
@@ -15,6 +15,7 @@ from shardkeeper.memory.claims import claim_items
 from shardkeeper.memory.closing import competes, stop_run, take_live_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
+from shardkeeper.memory.limits import concurrency_value, limits_of
 from shardkeeper.memory.rows import Attempt, JobTerms, JobVersion, LeaseRow, Run
 from shardkeeper.memory.storable import why_not_storable
 
@@ -37,6 +38,8 @@ def create_one(database: MemoryDatabase, lease: LeaseRow | None, request: Create
     problem = why_not_storable((request.job_name, *(request.nodes or ())))
     if problem:
         return CreateAnswer(Creation.REFUSED, None, (), now, problem)
+    if limits_of(database, request.job_name) is not None:
+        request = replace(request, claim_items=())  # claimed afterwards, under its limits
     existing = database.fires.get((request.job_name, request.fire_time))
     if not rules.is_new_fire(existing):
         assert existing is not None
@@ -178,9 +181,12 @@ def insert_run(
     if run.kind in (TriggerKind.SCHEDULE, TriggerKind.MISFIRE):
         database.add_fire(run)
     run.open_items = len(items)
+    value = concurrency_value(database, run)
     for item in items:
         key = AttemptKey(run.run_id, run.fire_time, item, 1)
-        run.attempts[item] = [Attempt(key, run, run.created_at, nodes[item] if nodes else None)]
+        row = Attempt(key, run, run.created_at, nodes[item] if nodes else None, concurrency_value=value)
+        row.claim_key = None if nodes else claim_key(run, run.created_at)
+        run.attempts[item] = [row]
     database.note(What.RUN_CREATED, run, version=run.version.version, note=run.kind, fires=1)
     has_turn = True
     if competes(run.kind) and run.terms.overlap is not Overlap.ALLOW:
@@ -188,6 +194,13 @@ def insert_run(
     if has_turn:
         database.claimable.update((rows[0], None) for rows in run.attempts.values())
     return run
+
+
+def claim_key(run: Run, claimable_from: datetime) -> datetime | None:
+    """Where attempts without an owner stand in the queue of their job; None: they have an owner."""
+    if run.kind is TriggerKind.SUBMIT or not run.terms.scheduled:
+        return claimable_from - run.priority * POINT_OF_PRIORITY
+    return None
 
 
 def insert_record(

@@ -15,7 +15,7 @@ from shardkeeper.ports.operator import Row
 
 _ATTEMPT_COLUMNS = (
     "status", "node_id", "incarnation", "pinned_node", "phase", "not_before", "tries", "takeovers", "claim_no",
-    "claim_key", "limited", "concurrency_value", "compensable", "compensates",
+    "claim_key", "limited", "pool", "concurrency_value", "compensable", "compensates",
     "claimed_at", "started_at", "finished_at", "initialize_ms", "calculate_ms", "validate_ms", "progress",
     "progress_message", "checkpoint", "result", "error_type", "error_message", "traceback", "log", "code_version",
 )  # fmt: skip

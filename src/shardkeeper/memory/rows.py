@@ -152,6 +152,8 @@ class Attempt:
     claim_key: datetime | None = None
     """Of attempts without an owner: nodes with room pull the smallest."""
     limited: bool = False
+    """Set by its claim, as is ``pool``: a limit shared by nodes holds for it, and this is how it counts."""
+    pool: str | None = None
     concurrency_value: str | None = None
     compensable: bool = False
     compensates: bool = False

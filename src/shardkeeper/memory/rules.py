@@ -167,3 +167,9 @@ class Rules:
         """Runs of which an attempt was claimed end under their versions; the others are closed with their
         job."""
         return not run.ever_claimed
+
+    # Limits shared by nodes: rule 16 of the protocol.
+
+    def room(self, size: int, running: int) -> int:
+        """How many more attempts may start under a limit of ``size``."""
+        return size - running

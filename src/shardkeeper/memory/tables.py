@@ -46,6 +46,8 @@ class Tables:
     waiting: dict[str, list[Run]] = field(default_factory=dict)
     claimable: dict[Attempt, None] = field(default_factory=dict)
     held: dict[str, dict[Attempt, None]] = field(default_factory=dict)
+    pools: dict[str, int] = field(default_factory=dict)
+    paid_until: dict[str, datetime] = field(default_factory=dict)
     job_states: dict[str, JobState] = field(default_factory=dict)
     idempotency_keys: dict[tuple[str, str], int] = field(default_factory=dict)
 

@@ -105,6 +105,15 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """Claim the best attempts that have no owner, at most ``most``, of no job among ``not_jobs``; Pulled follows."""
+
+    incarnation: str
+    most: int
+    not_jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """Hand a claimed attempt to the workers."""
 
@@ -121,6 +130,14 @@ class Halt:
     key: AttemptKey
     claim_no: int
     kill_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Have an attempt returned that has not begun; one that has is left alone."""
+
+    key: AttemptKey
+    claim_no: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +240,10 @@ Action = (
     | ReadPending
     | Create
     | Claim
+    | Pull
     | Launch
     | Halt
+    | TakeBack
     | HaltAll
     | Record
     | Report

@@ -129,6 +129,15 @@ class ClaimsAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull of ``most`` attempts brought; ``claimed`` None: nobody knows, as the store did not answer."""
+
+    incarnation: str
+    most: int
+    claimed: tuple[Claimed, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class PendingRead:
     """``full``: there may be more than these."""
 
@@ -165,11 +174,12 @@ class OutcomesAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CapacityChanged:
-    """``capacity`` attempts may run at once; ``fit`` False: workers cannot be kept alive, so nothing is
+    """``capacity`` attempts may run at once; ``fit`` False: workers cannot be kept alive (``problem``), so nothing is
     claimed."""
 
     capacity: int
     fit: bool
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +225,11 @@ class BeatDue:
 @dataclass(frozen=True, slots=True)
 class PendingDue:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class PullDue:
+    """Look again for what was submitted while the last hint was under way: hints are gathered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +296,7 @@ Event = (
     | RunsAnswered
     | RunsUnanswered
     | ClaimsAnswered
+    | Pulled
     | PendingRead
     | AttemptBegan
     | AttemptOver
@@ -292,6 +308,7 @@ Event = (
     | Left
     | BeatDue
     | PendingDue
+    | PullDue
     | JoinDue
     | LeaseEnds
     | CreateDue
