@@ -179,6 +179,9 @@ begin
                                      open_items, flow)
     values (v_run, job, v_fire, 'submit', v_spec.version, v_impl.version, v_total, parameters, v_rank, key,
             shardkeeper.actor(), v_total, 'run:' || v_run);
+    if v_spec.concurrency_key is not null then
+        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_impl.version);
+    end if;
     if v_total = 1 and v_nodes is null then
         -- planned once, where rows from a series would be planned each time
         insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, claim_key,
