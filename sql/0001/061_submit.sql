@@ -67,15 +67,48 @@ begin
 end
 $$;
 
-create function shardkeeper.refuse_if(p_problem text) returns void
+-- The parameters of ImplSpec and job, over which those of a run go.
+create function shardkeeper.default_parameters(p_spec jsonb, p_impl_version bigint) returns jsonb
+    language sql stable
+    return coalesce((select i.impl -> 'parameters' from shardkeeper.impl_version i where i.version = p_impl_version), '{}')
+           || coalesce(p_spec -> 'parameters', '{}');
+
+-- Refuses what a job does not take, before a run is ordered.
+create function shardkeeper.check_parameters(p_spec shardkeeper.job_version, p_impl_version bigint, p_parameters jsonb)
+    returns void
     language plpgsql as $$
+declare
+    v_problem text := shardkeeper.parameters_problem(
+        p_spec.job_name, p_spec.parameters_schema, p_spec.parameters_limit,
+        shardkeeper.default_parameters(p_spec.spec, p_impl_version), p_parameters);
 begin
-    if p_problem is not null then
-        raise exception using errcode = 'SKREF', message = p_problem;
+    if v_problem is not null then
+        raise exception using errcode = 'SKREF', message = v_problem;
     end if;
 end
 $$;
 
+-- Retention let go of a key between the two looks at it: the same call, made again, succeeds.
+create function shardkeeper.key_is_gone() returns void
+    language plpgsql as $$
+begin
+    raise exception using errcode = 'serialization_failure', message = 'an idempotency key has just expired: try again';
+end
+$$;
+
+-- The attempts of a submission of several items, or of one pinned to nodes.
+create function shardkeeper.insert_items(
+    p_run bigint, p_fire timestamptz, p_job text, p_total integer, p_nodes text[], p_from timestamptz,
+    p_claim_key timestamptz, p_value text) returns void
+    language sql as $$
+    insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, pinned_node, claim_key,
+                                       concurrency_value)
+    select p_run, p_fire, i.item, 1, p_job, p_from, p_nodes[i.item + 1],
+           case when p_nodes is null then p_claim_key end, p_value
+      from generate_series(0, p_total - 1) i (item)
+$$;
+
+-- Versions are looked up here without job_version_at, which gives (and costs) every column.
 create function shardkeeper.submit(
     job text, parameters jsonb default '{}', key text default null, priority smallint default 0,
     at timestamptz default null) returns bigint
@@ -88,24 +121,39 @@ declare
     v_from    timestamptz := greatest(at, v_now);
     v_run     bigint := nextval('shardkeeper.run_id');
     v_spec    record;
+    v_impl    record;
     v_rank    smallint;
     v_known   bigint;
     v_total   integer;
     v_nodes   text[];
+    v_value   text;
+    v_problem text;
 begin
-    select v.*, i.version as impl, i.impl -> 'parameters' as impl_parameters into v_spec
-      from shardkeeper.job_version_at(job, v_now) v
-      left join lateral shardkeeper.impl_version_at(v.impl_spec, v_now) i on i.impl is not null;
-    if v_spec.enabled is not true or v_spec.impl is null then
+    select v.version, v.enabled, v.impl_spec, v.sharding_total_count, v.sharding_strategy, v.node_selector, v.priority,
+           v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec into v_spec
+      from shardkeeper.job_version v
+     where v.job_name = job and v.in_force_from <= v_now
+       and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
+     order by v.in_force_from desc limit 1;
+    select i.version, i.impl into v_impl from shardkeeper.impl_version i
+     where i.impl_name = v_spec.impl_spec and i.in_force_from <= v_now
+       and not exists (select from shardkeeper.spec_problem p where p.version = i.version and p.of_impl)
+     order by i.in_force_from desc limit 1;
+    if v_spec.enabled is not true or v_impl.impl is null then
         perform shardkeeper.impl_for(shardkeeper.orderable(job));
     end if;
+    v_total := v_spec.sharding_total_count;
     v_rank := coalesce(nullif(priority, 0), v_spec.priority);
-    if key is not null or at is not null or v_rank <> v_spec.priority then
-        perform shardkeeper.refuse_if(shardkeeper.submission_problem(key, priority, at));
+    v_problem := coalesce(
+        shardkeeper.submission_problem(key, priority, at),
+        shardkeeper.parameters_problem(
+            job, v_spec.parameters_schema, v_spec.parameters_limit,
+            case when v_spec.parameters_schema is not null
+                 then coalesce(v_impl.impl -> 'parameters', '{}') || coalesce(v_spec.spec -> 'parameters', '{}') end,
+            parameters));
+    if v_problem is not null then
+        raise exception using errcode = 'SKREF', message = v_problem;
     end if;
-    perform shardkeeper.refuse_if(shardkeeper.parameters_problem(
-        job, v_spec.parameters_schema, v_spec.parameters_limit,
-        coalesce(v_spec.impl_parameters, '{}') || coalesce(v_spec.spec -> 'parameters', '{}'), parameters));
     if key is not null then
         -- waits for whoever is inserting the same key
         insert into shardkeeper.idempotency_key (job_name, key, run_id, fire_time)
@@ -113,10 +161,15 @@ begin
         if not found then
             select k.run_id into v_known from shardkeeper.idempotency_key k
              where k.job_name = job and k.key = submit.key;
+            if v_known is null then
+                perform shardkeeper.key_is_gone();
+            end if;
             return v_known;
         end if;
     end if;
-    v_total := v_spec.sharding_total_count;
+    if v_spec.concurrency_key is not null then
+        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_impl.version);
+    end if;
     if v_spec.sharding_strategy = 'each_node' then
         v_nodes := shardkeeper.eligible_nodes(v_spec.node_selector);
         v_total := cardinality(v_nodes);
@@ -124,14 +177,20 @@ begin
     insert into shardkeeper.job_run (id, job_name, fire_time, trigger_kind, job_version, impl_version,
                                      sharding_total_count, parameters, priority, idempotency_key, requested_by,
                                      open_items, flow)
-    values (v_run, job, v_fire, 'submit', v_spec.version, v_spec.impl, v_total, parameters, v_rank, key,
+    values (v_run, job, v_fire, 'submit', v_spec.version, v_impl.version, v_total, parameters, v_rank, key,
             shardkeeper.actor(), v_total, 'run:' || v_run);
-    insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, pinned_node, claim_key,
-                                       limited, concurrency_value)
-    select v_run, v_fire, i.item, 1, job, v_from, v_nodes[i.item + 1],
-           case when v_nodes is null then v_from - v_rank * interval '1 minute' end,
-           v_spec.limited, parameters ->> v_spec.concurrency_key
-      from generate_series(0, v_total - 1) i (item);
+    if v_spec.concurrency_key is not null then
+        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_impl.version);
+    end if;
+    if v_total = 1 and v_nodes is null then
+        -- planned once, where rows from a series would be planned each time
+        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, claim_key,
+                                           concurrency_value)
+        values (v_run, v_fire, 0, 1, job, v_from, v_from - v_rank * interval '1 minute', v_value);
+    else
+        perform shardkeeper.insert_items(v_run, v_fire, job, v_total, v_nodes, v_from,
+                                         v_from - v_rank * interval '1 minute', v_value);
+    end if;
     if v_from <= v_now then
         perform shardkeeper.tell_work(v_at_once);
     end if;

@@ -13,7 +13,7 @@ from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, Phase, TriggerKind
 from shardkeeper.domain.specs import ImplSpec, ImplVersion, Isolation, JobSpec, JobVersion, Kind, SourceData
-from shardkeeper.node.orders import OrderLimits, capacity_event, event_of, order_of
+from shardkeeper.node.orders import OrderLimits, OrderWriter, capacity_event, event_of, news_of
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
     AttemptEnded,
@@ -26,6 +26,7 @@ from shardkeeper.ports.workers import (
     EndingStatus,
     EntrypointChecked,
     WorkersChanged,
+    WorkersSaid,
 )
 from shardkeeper.task import ShardContext
 from shardkeeper.workers.script import _variables  # the names that scripts see
@@ -54,7 +55,7 @@ def launch(**columns: Any) -> Launch:
 
 
 def order(given: Launch | None = None) -> AttemptOrder:
-    return order_of(given or launch(), "node-a", OrderLimits())
+    return OrderWriter("node-a", OrderLimits()).order_of(given or launch())
 
 
 def test_parameters_are_those_of_impl_job_and_run_and_the_later_wins_key_by_key() -> None:
@@ -107,7 +108,7 @@ def test_an_item_without_a_parameter_has_none_and_a_first_attempt_an_empty_check
 
 def test_an_order_runs_the_pinned_versions_under_their_limits() -> None:
     given = launch(timeout=timedelta(minutes=2), phase_timeouts={"initialize": timedelta(seconds=1.5)})
-    made = order_of(given, "node-a", OrderLimits(memory_bytes=1024, result_bytes=99))
+    made = OrderWriter("node-a", OrderLimits(memory_bytes=1024, result_bytes=99)).order_of(given)
     assert (made.key, made.claim_no) == (KEY, 4)
     assert (made.kind, made.entrypoint, made.isolation) == ("python", "acme.prices:Index", "process")
     assert (made.timeout_s, made.phase_timeouts_s) == (120.0, {"initialize": 1.5})
@@ -196,4 +197,15 @@ def test_what_concerns_no_attempt_is_no_event() -> None:
 
 def test_workers_that_cannot_be_kept_alive_make_the_node_unfit() -> None:
     assert capacity_event(WorkersChanged(4, 4, 0), 4) == CapacityChanged(4, fit=True)
-    assert capacity_event(WorkersChanged(0, 4, 9, "no memory"), 4) == CapacityChanged(4, fit=False)
+    assert capacity_event(WorkersChanged(0, 4, 9, "no memory"), 4) == CapacityChanged(4, False, "no memory")
+
+
+def test_that_it_began_is_no_news_of_an_attempt_that_has_ended() -> None:
+    other = AttemptKey(18, FIRE, 0, 1)
+    ended = AttemptEnded(KEY, 4, Ending(EndingStatus.COMPLETED))
+    saved = AttemptCheckpointed(KEY, 4, {"done": 8})
+    later = AttemptStarted(other, 1, AT)
+    newer_claim = AttemptStarted(KEY, 5, AT)
+    said = WorkersSaid((AttemptStarted(KEY, 4, AT), saved, ended, later, newer_claim))
+    assert news_of(said) == [saved, ended, later, newer_claim]
+    assert news_of(WorkersSaid((later,))) == [later]

@@ -275,3 +275,9 @@ def test_what_is_to_be_masked_has_each_secret_and_the_password_in_each_url() -> 
 @pytest.mark.parametrize("profile", sorted(Path("config").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_shipped_profiles_are_valid(profile: Path) -> None:
     assert load({"SHARDKEEPER_CONFIG": str(profile)}).environment == profile.stem
+
+
+def test_connections_can_be_a_systemd_credential(tmp_path: Path) -> None:
+    (tmp_path / "tasks__connections").write_text('{"warehouse": "postgresql://db/x"}\n')
+    found = load({"CREDENTIALS_DIRECTORY": str(tmp_path)}).tasks.connections
+    assert {name: url.get_secret_value() for name, url in found.items()} == {"warehouse": "postgresql://db/x"}

@@ -77,6 +77,10 @@ class AttemptKey:
     attempt: int
     """From 1."""
 
+    def __hash__(self) -> int:
+        """Without the fire time, which the run has: hashing it costs more than all the rest."""
+        return hash((self.run_id, self.item, self.attempt))
+
 
 _OPEN_RUNS = frozenset({RunStatus.CREATED, RunStatus.RUNNING})
 _OPEN_ATTEMPTS = frozenset({AttemptStatus.PENDING, AttemptStatus.RUNNING})

@@ -121,7 +121,9 @@ def insert_ordered(
     *,
     parameters: Mapping[str, Any],
     priority: int,
-    by: str,
+    by: str | None,
+    flow: str | None = None,
+    parent_run: int | None = None,
 ) -> Run:
     """Insert a run that nobody's clock brought about, with the first attempts of its items, all PENDING.
 
@@ -129,9 +131,10 @@ def insert_ordered(
     """
     run = new_run(database, kind, of.version, of.terms, fire_time, of.impl.version, of.total)
     run.parameters, run.priority, run.requested_by = parameters, priority, by
+    run.flow, run.parent_run = flow, parent_run
     insert_run(database, run, range(of.total) if items is None else items, of.nodes)
     for rows in run.attempts.values():
         first = rows[0]
         first.not_before = first.claimable_from = not_before
-        first.claim_key = None if of.nodes else claim_key(run, not_before)
+        first.claim_key = None if of.nodes is not None else claim_key(run, not_before)
     return run

@@ -15,6 +15,7 @@ from shardkeeper.domain.runs import AttemptKey, Phase
 from shardkeeper.ports.workers import (
     AttemptEnded,
     AttemptOrder,
+    AttemptOwes,
     AttemptReturned,
     AttemptStarted,
     Ending,
@@ -27,7 +28,9 @@ from shardkeeper.ports.workers import (
 )
 
 Behaviour = Callable[[AttemptOrder], tuple[float, Ending]]
-"""How long the attempt takes in seconds (infinity: it hangs), and how it ends if left alone."""
+"""How long the attempt takes in seconds (infinity: it hangs), and how it ends if left alone; of an order that
+``compensates``, how that ends. Its ``compensable`` is what the class is, however it ends.
+"""
 
 
 class CallLater(Protocol):
@@ -44,9 +47,13 @@ def completes(order: AttemptOrder) -> tuple[float, Ending]:
 class _Live:
     order: AttemptOrder
     started_at: datetime
+    compensable: bool
 
 
 _Identity = tuple[AttemptKey, int]
+
+
+TAKEN_BACK = "taken back before it began"
 
 
 class MemoryWorkers:
@@ -107,6 +114,13 @@ class MemoryWorkers:
         if live is not None:
             self._later(kill_after_s, lambda: self._end(live, _stopped("stopped")))
 
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        for order in self._queue:
+            if (order.key, order.claim_no) == (key, claim_no):
+                self._queue.remove(order)
+                self._emit(AttemptReturned(key, claim_no, TAKEN_BACK))
+                return
+
     def recycle(self) -> None:
         """Scripted tasks have no code to take up."""
 
@@ -145,9 +159,16 @@ class MemoryWorkers:
             self._emit(AttemptEnded(order.key, order.claim_no, declined))
             return
         duration_s, ending = self._behaviour(order)
-        live = _Live(order, self._now())
+        live = _Live(order, self._now(), ending.compensable)
         self._live[order.key, order.claim_no] = live
-        self._emit(AttemptStarted(order.key, order.claim_no, live.started_at, ending.code_version))
+        phase = Phase.COMPENSATE if order.compensates else Phase.INITIALIZE
+        self._emit(
+            AttemptStarted(
+                order.key, order.claim_no, live.started_at, ending.code_version, ending.compensable, phase
+            )
+        )
+        if ending.compensable and not order.compensates:
+            self._emit(AttemptOwes(order.key, order.claim_no))
         if order.timeout_s is not None and duration_s > order.timeout_s:
             duration_s, ending = order.timeout_s, _timed_out(order.timeout_s)
         if duration_s != float("inf"):
@@ -160,7 +181,9 @@ class MemoryWorkers:
         del self._live[identity]
         # by the duration, not by a second look at the clock: a step of the wall clock moves no end before its start
         finished_at = self._now() if lasted_s is None else live.started_at + timedelta(seconds=lasted_s)
-        ended = replace(ending, started_at=live.started_at, finished_at=finished_at)
+        ended = replace(
+            ending, started_at=live.started_at, finished_at=finished_at, compensable=live.compensable
+        )
         self._emit(AttemptEnded(*identity, ended))
         self._later(0.0, self._dispatch)
 

@@ -96,7 +96,7 @@ class _Composition:
         self._loop = Loop(self._clock, self._service.alive, self._broken)
         self._reader = HistoryReader(Limits())
         self._planner = Planner(self._planner_settings(), lambda: uuid.uuid4().hex, random.random)
-        self._workers = ProcessWorkers(self._worker_settings())
+        self._workers = ProcessWorkers(self._worker_settings(), self._broken)
         self._coordination = self._make_coordination()
         self._watch_for_outages()
         self.daemon = self._make_daemon()
@@ -273,6 +273,9 @@ class _Composition:
                 "file_dirs": list(map(str, tasks.file_dirs)),
                 "allowed_networks": list(map(str, tasks.allowed_networks)),
             },
+            idle_s=self._settings.workers_idle,
+            restart_intensity=tasks.restart_intensity,
+            restart_period_s=tasks.restart_period,
         )
 
     def _registration(self, incarnation: str) -> Registration:

@@ -35,6 +35,7 @@ from shardkeeper.domain.planner.actions import (
     Resize,
     SayDraining,
     SaySkewed,
+    TakeBack,
     TakeOver,
     Tell,
     Wake,
@@ -45,7 +46,7 @@ from shardkeeper.node.board import Board
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import DutyRoster
 from shardkeeper.node.lanes import Lane
-from shardkeeper.node.orders import OrderLimits, order_of
+from shardkeeper.node.orders import OrderLimits, OrderWriter
 from shardkeeper.ports.clock import Timers
 from shardkeeper.ports.workers import Workers
 
@@ -80,12 +81,11 @@ class Effects:
         wake: Callable[[float, Event], None],
         ended: Callable[[], None],
     ) -> None:
-        self._node_id = node_id
         self._leases = lanes.leases
         self._workers = workers
         self._coordination = coordination
         self._duties = duties
-        self._limits = limits
+        self._orders = OrderWriter(node_id, limits)
         self._launched: dict[AttemptKey, int] = {}
         self._table = self._steps(lanes, timers, board, wake, ended)
 
@@ -112,6 +112,7 @@ class Effects:
             End: lambda _: ended(),
             Launch: self._launch,
             Halt: lambda action: self._workers.stop(action.key, action.claim_no, action.kill_after_s),
+            TakeBack: lambda action: self._workers.take_back(action.key, action.claim_no),
             HaltAll: self._halt_all,
             Resize: lambda action: self._workers.resize(action.workers),
             ArmTimer: lambda action: timers.arm(action.key, action.at),
@@ -132,7 +133,7 @@ class Effects:
 
     def _launch(self, action: Launch) -> None:
         self._launched[action.claimed.key] = action.claimed.claim_no
-        self._workers.submit(order_of(action, self._node_id, self._limits))
+        self._workers.submit(self._orders.order_of(action))
 
     def _halt_all(self, action: HaltAll) -> None:
         for key, claim_no in self._launched.items():

@@ -94,7 +94,8 @@ class ThreadLane(Generic[A]):
         """See Lane."""
         with self._changed:
             self._waiting.append(action)
-            self._changed.notify()
+            if len(self._waiting) == 1:
+                self._changed.notify()  # with more, it has been told already, or is not waiting for any
 
     def stop(self, timeout_s: float) -> None:
         """End after the call under way, or without its answer after ``timeout_s``; whatever is not known to be done is

@@ -110,6 +110,8 @@ class AttemptStarted:
     code_version: str | None = None
     compensable: bool = False
     """Whether its class overrides ``compensate``."""
+    phase: Phase = Phase.INITIALIZE
+    """The first phase: INITIALIZE, or COMPENSATE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,15 @@ class AttemptProgressed:
     phase: Phase
     fraction: float | None
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOwes:
+    """It begins ``calculate``, with a class that overrides ``compensate``: should its run fail for good, it is to be
+    rolled back, also when nothing more is heard of it."""
+
+    key: AttemptKey
+    claim_no: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,7 @@ class EntrypointChecked:
 WorkerEvent = (
     AttemptStarted
     | AttemptProgressed
+    | AttemptOwes
     | AttemptCheckpointed
     | AttemptEnded
     | AttemptReturned
@@ -215,6 +227,10 @@ class Workers(Protocol):
         Idempotent; a sooner kill wins; unknown or ended attempts are ignored. An attempt not begun ends as
         STOPPED at once.
         """
+
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        """Give an attempt back that has not begun: AttemptReturned follows. One that has, and unknown ones, are left
+        alone."""
 
     def recycle(self) -> None:
         """New worker processes for what begins from now on; what runs ends in its old one."""

@@ -59,8 +59,7 @@ class PostgresRuns:
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
         def call(part: Sequence[Outcome]) -> list[OutcomeAnswer]:
-            batch = rows.as_json([rows.outcome_json(order, each) for order, each in enumerate(part)])
-            found = self._connection.fetch(RECORD, (incarnation, batch))
+            found = self._connection.fetch(RECORD, (incarnation, rows.outcomes_json(part)))
             return [rows.outcome_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(outcomes, call, _refused_outcome)

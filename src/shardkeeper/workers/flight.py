@@ -36,34 +36,36 @@ class Verdict(StrEnum):
     CLOSE = "close"
 
 
-@dataclass(slots=True, eq=False)
 class Flight:
-    """``seq``: its number in this node's life."""
+    """An order on its way to its end. ``seq``: its number in this node's life."""
 
-    seq: int
-    order: AttemptOrder | Check
+    # what most flights never change stands in the class: to make one costs next to nothing
     worker: Worker | None = None
-    slot: int = 0
+    slot = 0
     """Where its worker's page tells that it has begun."""
-    large: bool = False
+    large = False
     """Too large to be taken back from its worker."""
-    short: bool = False
+    short = False
     """Others like it took next to no time."""
-    deaths: int = 0
+    deaths = 0
     """Workers that died before it began."""
-    importing: bool = False
+    importing = False
     started_at: float | None = None
     """Wall clock, seconds since the epoch; None: not begun."""
     code_version: str | None = None
-    compensable: bool = False
+    compensable = False
     phase: str | None = None
     verdict: Verdict | None = None
-    detail: str = ""
-    whole_at: float = NEVER
-    phase_at: float = NEVER
-    import_at: float = NEVER
-    interrupt_at: float = NEVER
-    kill_at: float = NEVER
+    detail = ""
+    whole_at = NEVER
+    phase_at = NEVER
+    import_at = NEVER
+    interrupt_at = NEVER
+    kill_at = NEVER
+
+    def __init__(self, seq: int, order: AttemptOrder | Check) -> None:
+        self.seq = seq
+        self.order = order
 
     @property
     def next_at(self) -> float:
@@ -134,6 +136,7 @@ class Worker:
         "ready",
         "reason",
         "shared",
+        "silent",
     )
 
     def __init__(self, process: WorkerProcess, shared: bool, ready_by: float) -> None:
@@ -152,6 +155,8 @@ class Worker:
         self.moved_at = 0.0
         """When it was last seen to end something, or to get its only order."""
         self.idle_since = 0.0
+        self.silent = False
+        """It did not even begin what it was given: nothing is given to it ahead until it ends something."""
 
     def hold(self, flight: Flight, now: float) -> None:
         """An order is on its way to it."""

@@ -18,15 +18,16 @@ def message_of(flight: Flight) -> Message:
     if isinstance(order, Check):
         return {"t": "check", "seq": flight.seq, "kind": order.kind, "entrypoint": order.entrypoint}
     nulls = [name for name, value in order.context.items() if value is None]
+    context = dict(order.context)
+    for name in nulls:
+        del context[name]
     message: Message = {
         "t": "run",
         "seq": flight.seq,
         "slot": flight.slot,
         "kind": order.kind,
         "entrypoint": order.entrypoint,
-        "context": {name: order.context[name] for name in order.context if name not in nulls}
-        if nulls
-        else order.context,
+        "context": context,
         "result_limit": order.result_limit_bytes,
     }
     if nulls:

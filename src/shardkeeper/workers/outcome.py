@@ -17,6 +17,7 @@ from shardkeeper.task import (
     ShardContext,
     TaskStopped,
     ValidationError,
+    checked_delay_s,
 )
 from shardkeeper.workers.attempt import Attempt
 from shardkeeper.workers.frames import Message, framed, packed
@@ -112,7 +113,7 @@ def _failure(attempt: Attempt, error: BaseException, phases: Phases) -> Message:
             "error_message": failure["error_message"] or "stopped",
         }
     if isinstance(error, RetryLater):
-        return {**failure, "status": "RETRY_LATER", "delay_s": error.seconds}
+        return {**failure, **_later(error)}
     if isinstance(error, Cancel):
         return {**failure, "status": "STOPPED", "cancelled": True}
     if isinstance(error, MemoryError):
@@ -134,6 +135,14 @@ def _failure(attempt: Attempt, error: BaseException, phases: Phases) -> Message:
     else:
         failure["traceback"] = traceback_of(error, secrets)
     return failure
+
+
+def _later(error: RetryLater) -> Message:
+    """Its seconds are looked at again: a class derived from it, or whoever caught it, may have put anything there."""
+    try:
+        return {"status": "RETRY_LATER", "delay_s": checked_delay_s(getattr(error, "seconds", None))}
+    except (TypeError, ValueError) as wrong:
+        return {"error_type": type(wrong).__name__, "error_message": str(wrong)}
 
 
 def _refused(calculated: Any) -> list[list[Any]]:

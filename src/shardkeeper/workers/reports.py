@@ -6,10 +6,19 @@ import time
 from collections.abc import Callable
 
 from shardkeeper.domain.runs import Phase
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptProgressed, AttemptStarted, WorkerEvent
-from shardkeeper.workers.flight import Check, Flight, Worker, instant
+from shardkeeper.ports.workers import (
+    AttemptCheckpointed,
+    AttemptOrder,
+    AttemptOwes,
+    AttemptProgressed,
+    AttemptStarted,
+    WorkerEvent,
+)
+from shardkeeper.workers.flight import NEVER, Check, Flight, Worker, instant
 from shardkeeper.workers.frames import Message
 from shardkeeper.workers.orders import identity
+
+_FIRST = {False: Phase.INITIALIZE, True: Phase.COMPENSATE}
 
 
 class Reports:
@@ -33,9 +42,12 @@ class Reports:
     def begun(self, flight: Flight, epoch_s: float, code_version: str | None, compensable: bool) -> None:
         if flight.begun:
             return
+        assert isinstance(flight.order, AttemptOrder)
         flight.start(epoch_s, code_version, compensable, time.monotonic())
-        self._wait_until(flight.next_at)
-        self._tell(AttemptStarted(*identity(flight), instant(epoch_s), code_version, compensable))
+        if flight.whole_at < NEVER:
+            self._wait_until(flight.whole_at)
+        phase = _FIRST[flight.order.compensates]
+        self._tell(AttemptStarted(*identity(flight), instant(epoch_s), code_version, compensable, phase))
 
     def look(self, worker: Worker, flight: Flight) -> None:
         """Whether it has begun, which its worker's page tells."""
@@ -53,6 +65,8 @@ class Reports:
         self.look(worker, flight)
         flight.enter(message["phase"], time.monotonic())
         self._wait_until(flight.next_at)
+        if flight.compensable and flight.phase == Phase.CALCULATE:
+            self._tell(AttemptOwes(*identity(flight)))
 
     def progressed(self, worker: Worker, flight: Flight, message: Message) -> None:
         self.look(worker, flight)
