@@ -197,9 +197,9 @@ create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) r
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
-    v_from     timestamptz;
-    v_to       timestamptz;
-    v_closed   record;
+    v_from   timestamptz;
+    v_to     timestamptz;
+    v_closed record;
 begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
     with final as (
@@ -263,9 +263,7 @@ begin
         perform shardkeeper.release_live(v_closed.rivals, v_closed.runs);
     end if;
     perform shardkeeper.tell_closed(v_closed.runs, v_closed.fires);
-    if exists (select from shardkeeper.job_version v where v.follows <> '{}' and v.follows -> 'jobs' ?| v_closed.jobs) then
-        perform shardkeeper.start_followers(v_closed.runs, v_closed.fires);
-    end if;
+    perform shardkeeper.tell_followers(v_closed.runs, v_closed.fires, v_closed.jobs);
     return query select * from unnest(v_closed.runs, v_closed.statuses);
 end
 $$;

@@ -142,6 +142,18 @@ begin
 end
 $$;
 
+-- To be called by whatever closes runs, last of all: `p_jobs` are theirs. One look into an index that is empty where no job
+-- follows another.
+create function shardkeeper.tell_followers(p_runs bigint[], p_fires timestamptz[], p_jobs text[]) returns void
+    language plpgsql
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+begin
+    if exists (select from shardkeeper.job_version v where v.follows <> '{}' and v.follows -> 'jobs' ?| p_jobs) then
+        perform shardkeeper.start_followers(p_runs, p_fires);
+    end if;
+end
+$$;
+
 -- Refuses a transaction after which a job would follow one that there is not, or itself by way of others. Who changes what
 -- is followed, or deletes a job, passes here one by one; the row is really written, so that whoever reads from an older
 -- snapshot (REPEATABLE READ) is refused with 40001 instead of judging by what it sees.
