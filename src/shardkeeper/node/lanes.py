@@ -73,8 +73,8 @@ class Rim(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """A call costs the store as much as many of its rows do: when the last one had ``many`` actions, more are gathered for
-    ``gather_s`` seconds before the next. For what nobody waits for."""
+    """A call costs the store as much as many of its rows do: when the last one had ``many`` actions, more are gathered
+    for ``gather_s`` seconds before the next. For what nobody waits for."""
 
     many: int = 32
     gather_s: float = 0.01
