@@ -198,9 +198,9 @@ create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) r
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
-    v_from     timestamptz;
-    v_to       timestamptz;
-    v_closed   record;
+    v_from   timestamptz;
+    v_to     timestamptz;
+    v_closed record;
 begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
     with final as (
@@ -264,7 +264,7 @@ begin
         perform shardkeeper.release_live(v_closed.rivals, v_closed.runs);
     end if;
     perform shardkeeper.tell_closed(v_closed.runs, v_closed.fires);
-    perform shardkeeper.follow(v_closed.jobs, v_closed.runs, v_closed.fires);
+    perform shardkeeper.tell_followers(v_closed.runs, v_closed.fires, v_closed.jobs);
     return query select * from unnest(v_closed.runs, v_closed.statuses);
 end
 $$;

@@ -227,7 +227,7 @@ begin
         returning r.id, r.fire_time, r.job_name)
     select array_agg(c.id), array_agg(c.fire_time), array_agg(c.job_name) into v_ids, v_fires, v_jobs from closed c;
     perform shardkeeper.tell_completed(v_ids, v_fires, v_jobs, v_now);
-    perform shardkeeper.follow(array(select distinct j from unnest(v_jobs) j), v_ids, v_fires);
+    perform shardkeeper.tell_followers(v_ids, v_fires, array(select distinct j from unnest(v_jobs) j));
 end
 $$;
 

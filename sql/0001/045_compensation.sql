@@ -25,7 +25,7 @@ begin
              order by s.run_id, s.item, s.attempt desc) l
       join shardkeeper.job_run r on r.id = l.run_id and r.fire_time = l.fire_time
      where l.begun and r.id = any (p_runs) and r.fire_time between v_from and v_to;
-    perform shardkeeper.tell('work');
+    perform shardkeeper.tell_work(true);
 end
 $$;
 

@@ -137,13 +137,14 @@ begin
         v_begun := v_begun || (v_one.follower).job_name;
     end loop;
     if v_begun <> '{}' then
-        perform shardkeeper.tell('work', jsonb_build_object('jobs', to_jsonb(v_begun[1:100])));
+        perform shardkeeper.tell_work(true);
     end if;
 end
 $$;
 
--- The same for runs of these jobs: most jobs are followed by none, and that is found by one look into an index.
-create function shardkeeper.follow(p_jobs text[], p_runs bigint[], p_fires timestamptz[]) returns void
+-- To be called by whatever closes runs, last of all: `p_jobs` are theirs. One look into an index that is empty where no job
+-- follows another.
+create function shardkeeper.tell_followers(p_runs bigint[], p_fires timestamptz[], p_jobs text[]) returns void
     language plpgsql
     set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, RunStatus
 from shardkeeper.memory.database import MemoryDatabase
@@ -20,7 +20,17 @@ def begin_undoing(database: MemoryDatabase, run: Run, now: datetime) -> bool:
     for rows in begun:
         last = rows[-1]
         key = AttemptKey(last.key.run_id, last.key.fire_time, last.key.item, last.key.attempt + 1)
-        undoing = Attempt(key, run, now, last.pinned_node, checkpoint=last.checkpoint, compensates=True)
+        undoing = Attempt(
+            key,
+            run,
+            now,
+            last.pinned_node,
+            checkpoint=last.checkpoint,
+            claim_key=None if last.claim_key is None else now - timedelta(minutes=run.priority),
+            limited=last.limited,
+            concurrency_value=last.concurrency_value,
+            compensates=True,
+        )
         rows.append(undoing)
         database.claimable[undoing] = None
         database.note(What.COMPENSATING, row=undoing)

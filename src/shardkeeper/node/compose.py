@@ -25,7 +25,7 @@ from shardkeeper.node.daemon import Daemon, Machinery, Startable
 from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
-from shardkeeper.node.lanes import Rim, ThreadLane, Work
+from shardkeeper.node.lanes import Crowd, Rim, ThreadLane, Work
 from shardkeeper.node.load import LoadGauge
 from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, Parts, Reconsider
@@ -147,7 +147,7 @@ class _Composition:
         outcomes = PostgresRuns(self._connect("outcomes"), window_s)
         pending = PostgresRuns(self._connect("pending"), window_s)
         outcomes_work = OutcomesWork(outcomes, journal, self._clock.monotonic)
-        outcomes_lane = self._lane("outcomes", outcomes_work, outcomes_work.dropped)
+        outcomes_lane = self._lane("outcomes", outcomes_work, outcomes_work.dropped, Crowd())
         lease_link = self._connect("lease")
         leases = LeaseWork(
             PostgresLeases(lease_link),
@@ -298,10 +298,14 @@ class _Composition:
         return bool(self._planner.mind.membership.roster.members)
 
     def _lane(
-        self, name: str, work: Work[A], dropped: Callable[[Sequence[A]], None] | None = None
+        self,
+        name: str,
+        work: Work[A],
+        dropped: Callable[[Sequence[A]], None] | None = None,
+        crowd: Crowd | None = None,
     ) -> ThreadLane[A]:
         unanswered = Unanswered(name, self._clock.monotonic, self._board.tell)
-        lane = ThreadLane(name, work, Rim(self._loop.post, unanswered, self._broken, dropped))
+        lane = ThreadLane(name, work, Rim(self._loop.post, unanswered, self._broken, dropped), crowd)
         self._lanes.append(lane)
         return lane
 

@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=10_000)] = Field(default_factory=lambda: 2 * (os.cpu_count() or 1))
     workers_min: Annotated[int, Field(ge=0, le=10_000)] = 0
     workers_idle: Seconds = 60.0
-    queue_size: Annotated[int, Field(ge=0, le=100_000)] = 256
+    queue_size: Annotated[int, Field(ge=0, le=100_000)] = 512
     """The most attempts claimed ahead of free workers."""
     busy_at: Annotated[int, Field(ge=1, le=100)] = 90
     """Percent of the workers from which on a node calls itself busy."""

@@ -28,7 +28,7 @@ class PlannerSettings:
     """When it creates the run itself, counted from the fire."""
     ahead_s: float = 0.1
     """Attempts are claimed ahead of free workers for so many seconds of work: hides the round trip to the store."""
-    most_ahead: int = 256
+    most_ahead: int = 512
     busy_at: int = 90
     """Percent of what the node holds at the most from which on it pulls nothing."""
     pull_again_s: tuple[float, ...] = (0.025, 0.1)
