@@ -63,6 +63,7 @@ begin
             shardkeeper.lease, shardkeeper.duty, shardkeeper.sweep_state, shardkeeper.house_state,
             shardkeeper.mirrored_view, shardkeeper.alert to shardkeeper_node;
         grant usage on sequence shardkeeper.run_id to shardkeeper_node;
+        grant select, update on sequence shardkeeper.work_told to shardkeeper_node;
         grant execute on all functions in schema shardkeeper to shardkeeper_node;
         revoke execute on function shardkeeper.make_roles(), shardkeeper.grant_roles() from shardkeeper_node;
     end if;
