@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
 from shardkeeper.domain.attempts import CreateRun
 from shardkeeper.domain.leases import LeaseState
@@ -189,3 +190,23 @@ class SubmittedTwice(Rules):
 class BegunAfresh(Rules):
     def carries_checkpoint(self, row: Attempt) -> bool:
         return False
+
+
+class LimitsHaveRoomForOneMore(Rules):
+    def room(self, size: int, running: int) -> int:
+        return size - running + 1
+
+
+class GatesOpenAtTheFirst(Rules):
+    def gate_opens(self, follows: Mapping[str, Any], arrived: Mapping[str, Run]) -> bool:
+        return True
+
+
+class NothingIsRolledBack(Rules):
+    def rolls_back(self, run: Run) -> bool:
+        return False
+
+
+class RolledBackForEver(Rules):
+    def rolls_back(self, run: Run) -> bool:
+        return True

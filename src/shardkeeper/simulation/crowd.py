@@ -8,13 +8,15 @@ from typing import Any
 
 from shardkeeper.simulation.job_drawing import (
     OTHER_TASK,
+    POOL,
+    POOL_SIZE,
     TASK,
     draw_bad_change,
     draw_change,
     draw_job,
     draw_work_change,
 )
-from shardkeeper.simulation.submitters import PREFIX
+from shardkeeper.simulation.submitters import FOLLOWER, PREFIX
 from shardkeeper.simulation.world import World
 
 
@@ -47,6 +49,7 @@ class Crowd:
         """The first jobs; then one deed after the other."""
         self._world.people.put_impl(TASK)
         self._world.people.put_impl(OTHER_TASK, entrypoint="tasks:Other")
+        self._world.people.put_pool(POOL, POOL_SIZE)
         for _ in range(jobs):
             self._insert()
         self._next()
@@ -103,7 +106,8 @@ class Crowd:
 
     def _delete(self) -> None:
         name = self._some_job()
-        if name is not None and len(self._world.people.jobs) > 2:
+        people = self._world.people
+        if name is not None and len(people.jobs) > 2 and not people.is_followed(name):
             self._spoilt.pop(name, None)
             self._world.people.delete_job(name)
 
@@ -123,7 +127,7 @@ class Crowd:
         world.clock.call_later(world.rng.uniform(0.1, 4.0), commit)
 
     def _drawn_change(self, name: str) -> dict[str, Any]:
-        draw = draw_work_change if name.startswith(PREFIX) else draw_change
+        draw = draw_work_change if name.startswith((PREFIX, FOLLOWER)) else draw_change
         return draw(self._world.rng, self._world.people.row(name), self._world.clock.now())
 
     def _new_impl(self) -> None:

@@ -88,6 +88,15 @@ class People:
         self._say(f"impl {name} {columns}")
         self._author.put_impl(name, **{"entrypoint": "tasks:Task", **columns})
 
+    def put_pool(self, name: str, size: int) -> None:
+        """Insert or update a pool."""
+        self._say(f"pool {name} of {size}")
+        self._author.put_pool(name, size)
+
+    def is_followed(self, name: str) -> bool:
+        """Whether another job follows it, so that it cannot be deleted."""
+        return any(name in row.get("follows", {}).get("jobs", ()) for row in self._rows.values())
+
     def put_job(self, name: str, *, valid: bool = True, **columns: Any) -> None:
         """Insert or update a job. ``valid``: whether a node is to find it valid."""
         self._put(self._author, name, columns)

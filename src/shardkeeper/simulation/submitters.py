@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from shardkeeper.simulation.job_drawing import draw_parameters, draw_work
+from shardkeeper.simulation.job_drawing import draw_follower, draw_parameters, draw_work
 from shardkeeper.simulation.world import World
 
 MOST_JOBS = 4
 PREFIX = "work-"
+FOLLOWER = "after-"
+MOST_FOLLOWERS = 2
 
 
 class Submitters:
@@ -30,6 +32,7 @@ class Submitters:
             (1, self._trigger_later),
             (2, self._resize),
             (1, self._insert),
+            (1, self._insert_follower),
         )
         self.at_work = True
 
@@ -37,6 +40,8 @@ class Submitters:
         """The first jobs without a schedule; then one deed after the other."""
         for _ in range(jobs):
             self._insert()
+        if self._world.rng.random() < 0.5:
+            self._insert_follower()
         self._next()
 
     def finish(self) -> None:
@@ -58,6 +63,14 @@ class Submitters:
         if sum(name.startswith(PREFIX) for name in people.jobs) < MOST_JOBS:
             self._number += 1
             people.put_job(f"{PREFIX}{self._number}", **draw_work(self._world.rng))
+
+    def _insert_follower(self) -> None:
+        """It may start at once, with whatever of what it follows is open."""
+        people = self._world.people
+        followed = [name for name in people.jobs if not name.startswith(FOLLOWER)]
+        if len(people.jobs) - len(followed) < MOST_FOLLOWERS and followed:
+            self._number += 1
+            people.put_job(f"{FOLLOWER}{self._number}", **draw_follower(self._world.rng, followed))
 
     # ---- submitting
 

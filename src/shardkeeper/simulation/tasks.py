@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -20,6 +20,8 @@ from shardkeeper.ports.workers import (
 )
 
 FOREVER = float("inf")
+UNDOABLE = "tasks:Other"
+"""What has a ``compensate``."""
 STEP_S = 0.3
 """What a step takes of a task that goes by steps, and saves each."""
 
@@ -97,6 +99,12 @@ class Tasks:
 
     def behave(self, order: AttemptOrder) -> tuple[float, Ending]:
         """Seconds that it takes, and how it ends if left alone."""
+        lasts_s, ending = self._behave(order)
+        if order.compensates and ending.status is EndingStatus.COMPLETED:
+            ending = Ending(EndingStatus.COMPLETED, Phase.COMPENSATE)
+        return lasts_s, replace(ending, compensable=order.entrypoint == UNDOABLE)
+
+    def _behave(self, order: AttemptOrder) -> tuple[float, Ending]:
         scripted = order.context["parameters"]
         rng, weather = self._rng, self.weather
         lasts_s = rng.choice((0.0, 0.01, 0.05, rng.random() * weather.longest_s))
@@ -104,7 +112,7 @@ class Tasks:
             lasts_s = float(scripted["seconds"])
         if (steps := int(scripted.get("steps", 0))) > 0:
             lasts_s = STEP_S * (steps - _step(order)) + 0.1
-        if "does" in scripted:
+        if "does" in scripted and not order.compensates:
             kind = scripted["does"]
             return (FOREVER if kind == "hangs" else lasts_s), _ending(kind, order)
         if "seconds" in scripted:

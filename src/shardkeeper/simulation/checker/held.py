@@ -31,6 +31,7 @@ class Held:
         for at, process_no, capacity in world.witnesses.capacities:
             self._changes.setdefault(process_no, []).append((at, capacity))
         self.by_incarnation: dict[str, dict[ClaimKey, datetime]] = {}
+        self.last_claim: dict[tuple[int, int], datetime] = {}
         self._of_item: dict[tuple[int, int], tuple[str, ClaimKey]] = {}
 
     def take_in(self, entry: Entry) -> None:
@@ -41,6 +42,7 @@ class Held:
         if entry.what is What.CLAIMED and entry.incarnation is not None:
             claim = (*item, entry.attempt or 0, entry.claim_no or 0)
             self.by_incarnation.setdefault(entry.incarnation, {})[claim] = entry.at
+            self.last_claim[item] = entry.at
             self._of_item[item] = (entry.incarnation, claim)
         elif entry.what in (What.ENDED, What.GIVEN_BACK, What.LOST) and item in self._of_item:
             incarnation, claim = self._of_item.pop(item)

@@ -8,7 +8,9 @@ from shardkeeper.simulation.checker import (
     calm,
     endings,
     fires,
+    follow_ups,
     leases,
+    limits,
     pulls,
     specs,
     submissions,
@@ -19,7 +21,7 @@ from shardkeeper.simulation.checker.calm import Calm
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
-CHECKS = (attempts, fires, endings, leases, witnesses, alerts, specs, submissions, pulls)
+CHECKS = (attempts, fires, endings, leases, witnesses, alerts, specs, submissions, pulls, limits, follow_ups)
 
 
 def judge(world: World, stretch: Calm | None = None) -> list[Broken]:

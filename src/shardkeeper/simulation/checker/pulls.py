@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from shardkeeper.memory.history import PULLED, Entry, What
 from shardkeeper.simulation.checker.held import Held, process_of
+from shardkeeper.simulation.checker.limits import is_limited, row_at
 from shardkeeper.simulation.checker.queue import Queue, Waiting, is_unowned
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
@@ -47,7 +48,7 @@ def check(world: World) -> Iterator[Broken]:
                 yield from _busy(held, pull)
             pull = None
         if entry.what is What.PULL:
-            pull = _begun(queue, entry)
+            pull = _begun(world, queue, entry)
             if pull.incarnation in draining:
                 yield Broken(PROMISE, f"{pull.incarnation} pulled at {entry.at}, draining", pull.incarnation)
         elif entry.what is What.CLAIMED and (broken := _claimed(world, queue, entry, pull)) is not None:
@@ -58,10 +59,14 @@ def check(world: World) -> Iterator[Broken]:
         held.take_in(entry)
 
 
-def _begun(queue: Queue, entry: Entry) -> _Pull:
-    not_jobs = frozenset((entry.note or "").split())
-    lying = [one for one in queue.ripe(entry.at) if one.run.job_name not in not_jobs]
-    return _Pull(entry.incarnation or "", entry.at, entry.fires or 0, not_jobs, lying)
+def _begun(world: World, queue: Queue, entry: Entry) -> _Pull:
+    """What waits for a limit may be passed over."""
+    not_jobs = set((entry.note or "").split())
+    ripe = list(queue.ripe(entry.at))
+    names = {one.run.job_name for one in ripe} - not_jobs
+    free = {name for name in names if not is_limited(row_at(world.people.diary, name, entry.at))}
+    lying = [one for one in ripe if one.run.job_name in free]
+    return _Pull(entry.incarnation or "", entry.at, entry.fires or 0, frozenset(not_jobs), lying)
 
 
 def _claimed(world: World, queue: Queue, entry: Entry, pull: _Pull | None) -> str | None:

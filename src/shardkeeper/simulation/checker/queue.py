@@ -59,6 +59,10 @@ class Queue:
                 one = self.waiting.pop((run.run_id, entry.item), None)
                 if one is not None:
                     self.taken[run.run_id, entry.item] = one
+            case What.COMPENSATING if entry.item is not None:
+                self.waiting[run.run_id, entry.item] = Waiting(
+                    run, entry.item, entry.at, entry.at - run.priority * MINUTE
+                )
             case What.RETRIED | What.REISSUED | What.GIVEN_BACK if entry.item is not None:
                 self._add_again(run, entry.item, entry)
 

@@ -4,20 +4,24 @@ open has a reason to be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.view import matches
 from shardkeeper.memory.history import What
 from shardkeeper.simulation.checker.calm import Calm
 from shardkeeper.simulation.checker.held import ClaimKey, Held, process_of
+from shardkeeper.simulation.checker.limits import is_limited, row_at
 from shardkeeper.simulation.checker.queue import ItemKey, Queue, Waiting
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
 PROMISE = "waiting"
+LATELY = timedelta(seconds=1.5)
+"""A rate lets the next start not later than this."""
 LOOK = timedelta(seconds=0.5)
 LONGEST = timedelta(seconds=3.0)
 """How long an attempt may wait while the very same node has room: a look each second, and the calls it takes."""
@@ -50,12 +54,15 @@ def check(world: World, calm: Calm) -> Iterator[Broken]:
 def _look(
     world: World, queue: Queue, held: Held, idle: dict[ItemKey, _Idle], at: datetime
 ) -> Iterator[Broken]:
+    running, lately = _running(world, held, at)
     roomy = [name for name in _living(world, at) if _has_room(held, name, at)]
     waiting = {(one.run.run_id, one.item): one for one in queue.ripe(at)}
     for key in idle.keys() - waiting.keys():
         del idle[key]
     for key, one in waiting.items():
-        free = [name for name in roomy if _can_run(world, name, one)]
+        limits = limits_of(row_at(world.people.diary, one.run.job_name, at), one.run.job_name)
+        blocked = limits and not limits.isdisjoint(running | lately)
+        free = [] if blocked else [name for name in roomy if _can_run(world, name, one)]
         before = idle.setdefault(key, _Idle()).since
         idle[key].since = {name: before.get(name, at) for name in free}
         for name, since in idle[key].since.items():
@@ -63,6 +70,27 @@ def _look(
                 what = f"item {key[1]} of run {key[0]} of {one.run.job_name} waits since {one.since}"
                 yield Broken(PROMISE, f"{what}, and {name} has had room since {since}", f"run_id={key[0]},")
                 idle[key].since[name] = at
+
+
+def limits_of(row: Mapping[str, Any], name: str) -> set[str]:
+    """What others of which may keep it waiting: its job, its pool."""
+    if not is_limited(row):
+        return set()
+    return {f"job {name}"} | ({f"pool {row['pool']}"} if row.get("pool") else set())
+
+
+def _running(world: World, held: Held, at: datetime) -> tuple[set[str], set[str]]:
+    """Jobs and pools of which something is RUNNING, and those of which something was taken not long ago."""
+    running, lately = set(), set()
+    for claims in held.by_incarnation.values():
+        for claim in claims:
+            name = world.database.runs[claim[0]].job_name
+            running |= limits_of(row_at(world.people.diary, name, at), name)
+    for (run_id, _), since in held.last_claim.items():
+        if at - since < LATELY:
+            name = world.database.runs[run_id].job_name
+            lately |= limits_of(row_at(world.people.diary, name, at), name)
+    return running, lately
 
 
 def _living(world: World, at: datetime) -> list[str]:

@@ -53,11 +53,13 @@ def _goes_on(world: World, by_item: dict[tuple[int, int], list[Witness]]) -> Ite
     """Each execution was told to go on from what was saved last of its item: no step before that runs again."""
     last: dict[tuple[int, int], str] = {}
     wanted: dict[tuple[int, int, int, int], str] = {}
-    for entry in world.database.history.of(What.SAVED, What.CLAIMED):
+    for entry in world.database.history.of(What.SAVED, What.CLAIMED, What.ENDED):
         item = (entry.run_id or 0, entry.item or 0)
         if entry.what is What.SAVED:
             last[item] = entry.note or ""
-        elif item in last:
+        elif entry.what is What.ENDED and entry.note == AttemptStatus.COMPLETED:
+            last.pop(item, None)  # what rolls it back begins with nothing
+        elif entry.what is What.CLAIMED and item in last:
             wanted[*item, entry.attempt or 0, entry.claim_no or 0] = last[item]
     for item, own in by_item.items():
         for one in own:
@@ -70,7 +72,7 @@ def _goes_on(world: World, by_item: dict[tuple[int, int], list[Witness]]) -> Ite
 def _values(run: Run, row: Attempt, seen: list[Witness]) -> Iterator[Broken]:
     name = f"run {run.run_id} of {run.job_name}, item {row.key.item}, attempt {row.key.attempt}"
     about = f"run_id={run.run_id},"
-    if row.status is not AttemptStatus.COMPLETED:
+    if row.status is not AttemptStatus.COMPLETED or row.compensates:
         if row.values:
             yield Broken(PROMISE, f"{name} is {row.status} and has values", about)
         return
