@@ -11,7 +11,7 @@ from typing import Any
 
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.view import matches
-from shardkeeper.memory.history import What
+from shardkeeper.memory.history import Entry, What
 from shardkeeper.simulation.checker.calm import Calm
 from shardkeeper.simulation.checker.held import ClaimKey, Held, process_of
 from shardkeeper.simulation.checker.limits import is_limited, row_at
@@ -40,29 +40,31 @@ def check(world: World, calm: Calm) -> Iterator[Broken]:
     entries = iter(world.database.history.entries)
     entry = next(entries, None)
     idle: dict[ItemKey, _Idle] = {}
+    living: set[str] = set()
     at = calm.since
     while at <= calm.until:
         while entry is not None and entry.at <= at:
             queue.take_in(entry)
             held.take_in(entry)
+            _take_in(living, entry)
             entry = next(entries, None)
-        yield from _look(world, queue, held, idle, at)
+        takers = [name for name in sorted(living) if _has_room(held, name, at)]
+        yield from _look(world, queue, held, takers, idle, at)
         at += LOOK
     yield from _reasons(world, held, calm.until)
 
 
 def _look(
-    world: World, queue: Queue, held: Held, idle: dict[ItemKey, _Idle], at: datetime
+    world: World, queue: Queue, held: Held, takers: list[str], idle: dict[ItemKey, _Idle], at: datetime
 ) -> Iterator[Broken]:
     running, lately = _running(world, held, at)
-    roomy = [name for name in _living(world, at) if _has_room(held, name, at)]
     waiting = {(one.run.run_id, one.item): one for one in queue.ripe(at)}
     for key in idle.keys() - waiting.keys():
         del idle[key]
     for key, one in waiting.items():
         limits = limits_of(row_at(world.people.diary, one.run.job_name, at), one.run.job_name)
         blocked = limits and not limits.isdisjoint(running | lately)
-        free = [] if blocked else [name for name in roomy if _can_run(world, name, one)]
+        free = [] if blocked else [name for name in takers if _can_run(world, name, one)]
         before = idle.setdefault(key, _Idle()).since
         idle[key].since = {name: before.get(name, at) for name in free}
         for name, since in idle[key].since.items():
@@ -93,17 +95,12 @@ def _running(world: World, held: Held, at: datetime) -> tuple[set[str], set[str]
     return running, lately
 
 
-def _living(world: World, at: datetime) -> list[str]:
-    """Incarnations that took work then."""
-    state: dict[str, bool] = {}
-    for entry in world.database.history.entries:
-        if entry.at > at:
-            break
-        if entry.what in (What.JOINED, What.ACTIVE) and entry.incarnation is not None:
-            state[entry.incarnation] = True
-        elif entry.what in (What.DRAINING, What.LEFT, What.TAKEN_OVER) and entry.incarnation is not None:
-            state[entry.incarnation] = False
-    return [name for name, takes in state.items() if takes]
+def _take_in(living: set[str], entry: Entry) -> None:
+    """Incarnations that take work."""
+    if entry.what in (What.JOINED, What.ACTIVE) and entry.incarnation is not None:
+        living.add(entry.incarnation)
+    elif entry.what in (What.DRAINING, What.LEFT, What.TAKEN_OVER) and entry.incarnation is not None:
+        living.discard(entry.incarnation)
 
 
 def _has_room(held: Held, incarnation: str, at: datetime) -> bool:
