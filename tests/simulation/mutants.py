@@ -152,11 +152,6 @@ class DrainingNodesPull(Rules):
         return lease is not None and lease.state is not LeaseState.DEAD
 
 
-class DeadNodesPull(Rules):
-    def may_pull(self, lease: LeaseRow | None) -> bool:
-        return lease is not None
-
-
 class PulledByWhoeverAsks(Rules):
     def is_run_by(self, row: Attempt, not_jobs: Collection[str]) -> bool:
         return True

@@ -51,10 +51,18 @@ def a_job_deleted_while_a_run_waits_for_another(world: World) -> None:
 
 
 def a_claim_whose_answer_is_lost(world: World) -> None:
-    world.people.put_job("job", sharding_total_count=3)
+    world.people.put_job("job", sharding_total_count=3, every=1_000 * SECOND)
     for machine in world.machines.values():
         machine.host.wire.lose["claim"] = 1
     world.people.order("trigger", lambda store: store.trigger("job", {}, None, None, "people"))
+    world.run(20.0)
+
+
+def a_pull_whose_answer_is_lost(world: World) -> None:
+    world.people.put_job("work")
+    for machine in world.machines.values():
+        machine.host.wire.lose["pull"] = 1
+    world.people.submit("work", [{}, {}, {}])
     world.run(20.0)
 
 
