@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check bench simulate wheel constraints clean
+.PHONY: help setup servers demo test check bench bench-on-demand simulate wheel constraints clean
 .NOTPARALLEL:
 SHELL := bash
 
@@ -8,11 +8,12 @@ SECONDS ?=
 NODES ?=
 SEED ?=
 RUNS ?=
+WRITE ?=
 
 BIN := .venv/bin
 
 help: ## what can be made, and with what
-	@sed -nE 's/^([a-z]+):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -nE 's/^([a-z-]+):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: ## .venv with everything at the versions of constraints.txt; does nothing the second time
 	@tools/setup-venv
@@ -36,6 +37,9 @@ test: check servers ## check, then every test, on real servers
 
 bench: servers ## how late, how many per second, at what share of the processor
 	@$(BIN)/python -m bench
+
+bench-on-demand: servers ## submit, drain and pick up work on demand, beside other queues on this machine
+	@$(BIN)/python -m bench.on_demand $(if $(WRITE),--write)
 
 simulate: setup ## the simulated cluster: make simulate [SEED=7] [RUNS=1000]
 	@$(BIN)/python -m shardkeeper.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))

@@ -10,15 +10,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
+from bench.processors import processor_seconds
 from shardkeeper.devservers.postgres_server import PostgresOptions, PostgresServer
 from shardkeeper.devservers.zookeeper_server import ZooKeeperServer
 
@@ -28,18 +28,52 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster: its database's URL, its ZooKeeper's hosts, and the pids of what runs, by kind."""
+    """Servers, and the nodes that run now."""
 
-    url: str
+    folder: Path
+    postgres: PostgresServer
     zookeeper: ZooKeeperServer
-    pids: Mapping[str, tuple[int, ...]]
+    url: str
+    """The database's, with the schema."""
+    environment: Mapping[str, str]
+    """What an agent and the command line are started with."""
+    agents: list[int] = field(default_factory=list)
+    """The pids of the nodes that run."""
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, autocommit=True)
 
+    @property
+    def pids(self) -> dict[str, Sequence[int]]:
+        """By kind of process."""
+        return {"nodes": self.agents, "postgres": (self.postgres.pid,), "zookeeper": (self.zookeeper.pid,)}
+
     def processor_seconds(self) -> dict[str, float]:
         """Processor time spent so far by each kind of process and its children."""
-        return {kind: sum(map(_spent, pids)) for kind, pids in self.pids.items()}
+        return {kind: processor_seconds(pids) for kind, pids in self.pids.items()}
+
+    @contextmanager
+    def nodes(self, count: int) -> Iterator[None]:
+        """As many agents, ready (in the view) when it begins, ended cleanly with it."""
+        with ExitStack() as stack:
+            for number in range(count):
+                stack.enter_context(self.node(f"node-{number + 1}"))
+            if count:
+                _wait_for_view(self.url, count)
+            yield
+
+    @contextmanager
+    def node(self, node_id: str) -> Iterator[int]:
+        """One agent, just started; its pid."""
+        with (self.folder / f"{node_id}.log").open("ab") as log:
+            environment = {**self.environment, "SHARDKEEPER_NODE_ID": node_id}
+            agent = subprocess.Popen(_shardkeeper("agent"), env=environment, stderr=log)
+            self.agents.append(agent.pid)
+            try:
+                yield agent.pid
+            finally:
+                self.agents.remove(agent.pid)
+                _end(agent)
 
 
 @contextmanager
@@ -54,20 +88,11 @@ def cluster(nodes: int, workers: int, **settings: str) -> Iterator[Cluster]:
         )
         zookeeper = stack.enter_context(ZooKeeperServer(folder / "zookeeper"))
         url = postgres.create_database("shardkeeper")
-        env = _environment(url, zookeeper.hosts, folder, workers) | settings
-        subprocess.run(_shardkeeper("db", "upgrade"), env=env, check=True, stdout=subprocess.DEVNULL)
-        agents = [_agent(stack, env, folder, f"node-{number + 1}") for number in range(nodes)]
-        if nodes:
-            _wait_for_view(url, nodes)
-        yield Cluster(
-            url,
-            zookeeper,
-            {
-                "nodes": tuple(a.pid for a in agents),
-                "postgres": (postgres.pid,),
-                "zookeeper": (zookeeper.pid,),
-            },
-        )
+        environment = _environment(url, zookeeper.hosts, folder, workers) | settings
+        subprocess.run(_shardkeeper("db", "upgrade"), env=environment, check=True, stdout=subprocess.DEVNULL)
+        running = Cluster(folder, postgres, zookeeper, url, environment)
+        stack.enter_context(running.nodes(nodes))
+        yield running
 
 
 def _environment(url: str, hosts: str, folder: Path, workers: int) -> dict[str, str]:
@@ -81,13 +106,6 @@ def _environment(url: str, hosts: str, folder: Path, workers: int) -> dict[str, 
         "SHARDKEEPER_TASKS__ALLOWED_MODULES": '["bench_tasks"]',
         "PYTHONPATH": str(TASKS),
     }
-
-
-def _agent(stack: ExitStack, env: Mapping[str, str], folder: Path, node_id: str) -> subprocess.Popen[bytes]:
-    log = stack.enter_context((folder / f"{node_id}.log").open("wb"))
-    agent = subprocess.Popen(_shardkeeper("agent"), env={**env, "SHARDKEEPER_NODE_ID": node_id}, stderr=log)
-    stack.callback(_end, agent)
-    return agent
 
 
 def _shardkeeper(*args: str) -> list[str]:
@@ -114,18 +132,3 @@ def _wait_for_view(url: str, nodes: int) -> None:
                 return
             pause.wait(0.1)
     raise TimeoutError(f"no view with {nodes} nodes within {PATIENCE_S:g} s")
-
-
-def _spent(pid: int) -> float:
-    process = psutil.Process(pid)
-    family = [process, *process.children(recursive=True)]
-    total = 0.0
-    for one in family:
-        try:
-            times = one.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    # backends and workers that have ended are counted with their parent
-    ended = process.cpu_times()
-    return total + ended.children_user + ended.children_system

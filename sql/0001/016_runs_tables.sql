@@ -94,7 +94,8 @@ create table shardkeeper.shard_run (
     primary key (run_id, fire_time, item, attempt),
     constraint "status is one that is known"
         check (status in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'TIMED_OUT', 'LOST', 'STOPPED')),
-    constraint "phase is initialize, calculate or validate" check (phase in ('initialize', 'calculate', 'validate'))
+    constraint "phase is initialize, calculate, validate or compensate"
+        check (phase in ('initialize', 'calculate', 'validate', 'compensate'))
 ) partition by range (fire_time);
 create index shard_run_claimable on shardkeeper.shard_run (not_before)
     where status = 'PENDING' and not waiting and claim_key is null;

@@ -105,31 +105,159 @@ begin
 end
 $$;
 
--- What may be claimed now, longest waiting first. now() is the start of this one statement, and lets the index serve.
+-- The port's pull: attempts without an owner, for whoever has room. Best first by claim_key, in which age makes up for
+-- priority; what another node pulls at the same moment is passed over. By job: one that this node does not run
+-- (`p_not_jobs`) hides no other, however long its queue. The runs' own rows are left alone, so that a pull waits for
+-- nobody: a run is RUNNING once its attempt has said that it began.
+create function shardkeeper.pull_attempts(p_incarnation text, p_most integer, p_not_jobs text[])
+    returns setof shardkeeper.claimed_attempt
+    language plpgsql
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_node  text := shardkeeper.lock_own_lease(p_incarnation, array['active']);
+    v_jobs  text[];
+    v_quota integer[];
+    v_runs  bigint[];
+    v_fires timestamptz[];
+    v_items integer[];
+    v_tries integer[];
+begin
+    if v_node is null then
+        return;
+    end if;
+    v_jobs := shardkeeper.jobs_to_pull(p_not_jobs);
+    if v_jobs is null then
+        return;
+    end if;
+    v_quota := shardkeeper.pull_quotas(v_jobs, p_most);
+    select array_agg(s.run_id order by s.run_id), array_agg(s.fire_time order by s.run_id),
+           array_agg(s.item order by s.run_id), array_agg(s.attempt order by s.run_id)
+      into v_runs, v_fires, v_items, v_tries
+      from unnest(v_jobs, v_quota) j (job_name, quota)
+     cross join lateral (
+           select s.run_id, s.fire_time, s.item, s.attempt from shardkeeper.shard_run s
+            where s.job_name = j.job_name and s.status = 'PENDING' and not s.waiting and s.claim_key is not null
+              and s.not_before <= clock_timestamp()
+            order by s.claim_key limit j.quota for update skip locked) s;
+    if v_runs is not null then
+        return query select * from shardkeeper.take_rows(p_incarnation, v_node, v_runs, v_fires, v_items, v_tries);
+    end if;
+end
+$$;
+
+-- Jobs with attempts that may be pulled now: one step through the index for each, however many attempts it has.
+create function shardkeeper.jobs_to_pull(p_not_jobs text[]) returns text[]
+    language plpgsql stable
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+begin
+    return (
+        with recursive jobs as (
+            (select s.job_name from shardkeeper.shard_run s
+              where s.status = 'PENDING' and not s.waiting and s.claim_key is not null
+              order by s.job_name limit 1)
+            union all
+            select (select s.job_name from shardkeeper.shard_run s
+                     where s.status = 'PENDING' and not s.waiting and s.claim_key is not null
+                       and s.job_name > j.job_name
+                     order by s.job_name limit 1)
+              from jobs j where j.job_name is not null)
+        select array_agg(j.job_name) from jobs j where j.job_name <> all (p_not_jobs));
+end
+$$;
+
+-- How many of each job belong to the best `p_most` of all.
+create function shardkeeper.pull_quotas(p_jobs text[], p_most integer) returns integer[]
+    language plpgsql stable
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+begin
+    if cardinality(p_jobs) = 1 then
+        return array[p_most];
+    end if;
+    return (
+        select array_agg(coalesce(q.quota, 0) order by j.place)
+          from unnest(p_jobs) with ordinality j (job_name, place)
+          left join (select b.job_name, count(*)::integer as quota
+                       from (select w.job_name, s.claim_key
+                               from unnest(p_jobs) w (job_name)
+                              cross join lateral (
+                                    select s.claim_key from shardkeeper.shard_run s
+                                     where s.job_name = w.job_name and s.status = 'PENDING' and not s.waiting
+                                       and s.claim_key is not null and s.not_before <= clock_timestamp()
+                                     order by s.claim_key limit p_most) s
+                              order by s.claim_key limit p_most) b
+                      group by b.job_name) q on q.job_name = j.job_name);
+end
+$$;
+
+-- Makes attempts that the caller has locked its own, and tells what a launch needs.
+create function shardkeeper.take_rows(
+    p_incarnation text, p_node text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[])
+    returns setof shardkeeper.claimed_attempt
+    language plpgsql
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_now  timestamptz := clock_timestamp();
+    v_from timestamptz;
+    v_to   timestamptz;
+begin
+    select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
+    return query
+        with taken as (
+            update shardkeeper.shard_run s
+               set status = 'RUNNING', node_id = p_node, incarnation = p_incarnation, claim_no = s.claim_no + 1,
+                   claimed_at = v_now, started_at = null, phase = null, progress = null, progress_message = null
+              from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
+             where s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item and s.attempt = k.attempt
+               and s.run_id = any (p_runs) and s.fire_time between v_from and v_to
+            returning s.run_id, s.fire_time, s.item, s.attempt, s.claim_no, s.checkpoint, s.tries, s.takeovers)
+        select t.run_id, t.fire_time, t.item, t.attempt, t.claim_no, t.checkpoint, t.tries, t.takeovers,
+               r.stop_requested, r.job_name, r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count,
+               r.parameters
+          from taken t join shardkeeper.job_run r on r.id = t.run_id and r.fire_time = t.fire_time
+         where r.id = any (p_runs) and r.fire_time between v_from and v_to;
+end
+$$;
+
+-- What may be claimed now by its owner, longest waiting first; and the heads of the queues of what has no owner, where
+-- nobody pulled them for seconds: not to be claimed, but closed if it shows that nobody can run them. now() is the
+-- start of this one statement, and lets the index serve.
 create function shardkeeper.pending_attempts(p_incarnation text, p_limit integer)
     returns table (run_id bigint, fire_time timestamptz, item integer, attempt integer, job_name text,
                    trigger_kind text, job_version bigint, impl_version bigint, sharding_total_count integer,
-                   pinned_node text, waiting_s double precision, declined_by text[])
+                   pinned_node text, owned boolean, waiting_s double precision, declined_by text[])
     language sql stable as $$
     select f.run_id, f.fire_time, f.item, f.attempt, f.job_name, f.trigger_kind, f.job_version, f.impl_version,
-           f.sharding_total_count, f.pinned_node, f.waiting_s,
+           f.sharding_total_count, f.pinned_node, f.owned, f.waiting_s,
            array(select distinct d.node_id from shardkeeper.node_decline d
                   where d.job_name = f.job_name and d.job_version in (0, f.job_version)
                         and d.impl_version in (0, f.impl_version) order by d.node_id)
-      from (select s.run_id, s.fire_time, s.item, s.attempt, s.job_name, s.pinned_node, s.not_before,
+      from ((select s.run_id, s.fire_time, s.item, s.attempt, s.job_name, s.pinned_node, s.not_before, true as owned,
                    extract(epoch from now() - s.not_before)::double precision as waiting_s,
                    r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count
               from shardkeeper.shard_run s
               join shardkeeper.job_run r on r.id = s.run_id and r.fire_time = s.fire_time
               join shardkeeper.lease l on l.incarnation = p_incarnation and l.state = 'active'
-             where s.status = 'PENDING' and not s.waiting and s.not_before <= now()
+             where s.status = 'PENDING' and not s.waiting and s.claim_key is null and s.not_before <= now()
                and not r.stop_requested
                -- what is pinned to a node that takes no work is shown to all, or nobody would ever close it
                and (s.pinned_node is null or s.pinned_node = l.node_id
                     or not exists (select 1 from shardkeeper.lease o
                                     where o.node_id = s.pinned_node and o.state = 'active'))
              -- by the index alone: a long queue is not sorted for the few at its head
-             order by s.not_before limit p_limit) f
+             order by s.not_before limit p_limit)
+            union all
+            select h.run_id, h.fire_time, h.item, h.attempt, h.job_name, null, h.not_before, false,
+                   extract(epoch from now() - h.not_before)::double precision,
+                   r.trigger_kind, r.job_version, r.impl_version, r.sharding_total_count
+              from shardkeeper.lease l
+             cross join unnest(shardkeeper.jobs_to_pull('{}')) j (job_name)
+             cross join lateral (
+                   select s.* from shardkeeper.shard_run s
+                    where s.job_name = j.job_name and s.status = 'PENDING' and not s.waiting
+                      and s.claim_key is not null and s.not_before <= now() - interval '5 seconds'
+                    order by s.claim_key limit 100) h
+              join shardkeeper.job_run r on r.id = h.run_id and r.fire_time = h.fire_time
+             where l.incarnation = p_incarnation and l.state = 'active' and not r.stop_requested) f
      order by f.not_before, f.run_id, f.item
 $$;
 

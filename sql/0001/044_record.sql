@@ -44,6 +44,8 @@ declare
     v_runs    bigint[];
     v_fires   timestamptz[];
     v_closed  bigint[];
+    v_states  text[];
+    v_lone    integer[];
 begin
     -- of two outcomes for one attempt in a batch the first counts
     select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt),
@@ -54,13 +56,8 @@ begin
              order by i.run_id, i.item, i.attempt, i.ord) o;
     perform shardkeeper.lock_runs(v_ids, array[v_from, v_to]);
 
-    -- locked in the order of their keys; what is locked stays as it is for the statements that follow
-    perform 1 from unnest(v_in) o
-       join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
-                                   and s.item = o.item and s.attempt = o.attempt
-      where s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
-        and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
-      order by s.run_id, s.item, s.attempt for update of s;
+    -- The runs are locked, in the order of their keys, and whoever else ends one of their attempts locks them first: what
+    -- is RUNNING under this claim stays so for the statements that follow.
     with ended as (
         update shardkeeper.shard_run s
            set status = case o.status when 'PENDING' then 'STOPPED' else o.status end,
@@ -82,17 +79,25 @@ begin
            and (o.status <> 'PENDING' or r.stop_requested)
         returning o.ord, s.run_id, s.fire_time,
                   o.status in ('FAILED', 'TIMED_OUT') and o.retry_after_s is not null and not r.stop_requested
-                      and s.tries + 1 < coalesce(v.max_attempts, 1) as again)
+                      and s.tries + 1 < coalesce(v.max_attempts, 1) as again,
+                  -- nothing else hangs on it: no other item, no live_run row, nothing to be rolled back
+                  o.status = 'COMPLETED' and r.open_items = 1 and r.sharding_total_count = 1 and not r.compensating
+                      and r.trigger_kind in ('submit', 'manual', 'follow_up') as lone)
     select coalesce(array_agg(e.ord), '{}'), array_agg(e.ord) filter (where e.again),
-           array_agg(e.run_id) filter (where not e.again), array_agg(e.fire_time) filter (where not e.again)
-      into v_done, v_retried, v_runs, v_fires
+           array_agg(e.run_id) filter (where not e.again and not e.lone),
+           array_agg(e.fire_time) filter (where not e.again and not e.lone), array_agg(e.ord) filter (where e.lone)
+      into v_done, v_retried, v_runs, v_fires, v_lone
       from ended e;
     -- Given back: the incarnation and claim_no stay, so that a repetition is known as one.
     with given_back as (
         update shardkeeper.shard_run s
            set status = 'PENDING', node_id = null, claimed_at = null, error_type = o.error_type,
                error_message = o.error_message, log = o.log,
-               not_before = v_now + make_interval(secs => greatest(o.delay_s, 0))
+               not_before = v_now + make_interval(secs => greatest(o.delay_s, 0)),
+               -- what was not begun keeps its place in the queue
+               claim_key = case when o.delay_s > 0
+                                then v_now + make_interval(secs => o.delay_s) + (s.claim_key - s.not_before)
+                                else s.claim_key end
           from unnest(v_in) o
          where o.status = 'PENDING'
            and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
@@ -102,11 +107,14 @@ begin
     select v_done || array_agg(g.ord) into v_done from given_back g;
 
     if v_retried is not null then
-        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, tries,
-                                           takeovers, checkpoint)
-        select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node,
-               v_now + make_interval(secs => greatest(o.retry_after_s, 0)), s.tries + 1, s.takeovers, s.checkpoint
-          from unnest(v_in) o join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
+        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, claim_key,
+                                           limited, concurrency_value, compensates, tries, takeovers, checkpoint)
+        select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node, w.not_before,
+               w.not_before + (s.claim_key - s.not_before), s.limited, s.concurrency_value, s.compensates, s.tries + 1,
+               s.takeovers, s.checkpoint
+          from unnest(v_in) o
+          cross join lateral (select v_now + make_interval(secs => greatest(o.retry_after_s, 0)) as not_before) w
+          join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
                                                           and s.item = o.item and s.attempt = o.attempt
          where o.ord = any (v_retried)
            and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to;
@@ -115,25 +123,61 @@ begin
     select o.run_id, o.fire_time, o.item, e.value ->> 0, e.value -> 1, (e.value ->> 2)::double precision
       from unnest(v_in) o cross join lateral jsonb_array_elements(o.calculated) e (value)
      where o.ord = any (v_done) and o.status = 'COMPLETED' and o.calculated is not null;
+    if v_runs is not null or v_retried is not null then
+        -- pulled, and over before it was told that they had begun
+        update shardkeeper.job_run r set status = 'RUNNING', started_at = coalesce(o.started_at, v_now)
+          from unnest(v_in) o
+         where r.id = o.run_id and r.fire_time = o.fire_time and o.ord = any (v_done) and o.status <> 'PENDING'
+           and r.id = any (v_ids) and r.fire_time between v_from and v_to and r.status = 'CREATED';
+    end if;
     if v_runs is not null then
-        select array_agg(c.run_id) into v_closed from shardkeeper.settle_items(v_runs, v_fires) c;
+        select array_agg(c.run_id), array_agg(c.status) into v_closed, v_states
+          from shardkeeper.settle_items(v_runs, v_fires) c;
+    end if;
+    if v_lone is not null then
+        perform shardkeeper.close_lone_runs(v_in, v_lone);
     end if;
 
     return query
-        select i.ord,
-               case when i.done then 'recorded' when i.repeated then 'repeated' else 'superseded' end,
-               -- told once of each run: by the last outcome that counted, and by a repetition
-               case when i.run_id = any (v_closed) and i.done
-                         and i.ord = max(i.ord) filter (where i.done) over (partition by i.run_id)
-                         or not i.done and i.repeated and i.run_status not in ('CREATED', 'RUNNING')
-                    then i.run_status end,
-               coalesce(i.ord = any (v_retried), false),
-               case when i.done or i.repeated then null
+        select o.ord, 'recorded',
+               -- told once of each run: by the last outcome that counted
+               case when o.ord = any (v_lone) then 'COMPLETED'
+                    when o.ord = max(o.ord) filter (where o.ord = any (v_done)) over (partition by o.run_id)
+                    then c.status end,
+               coalesce(o.ord = any (v_retried), false), null::text
+          from unnest(v_in) o left join unnest(v_closed, v_states) c (run_id, status) on c.run_id = o.run_id
+         where o.ord = any (v_done);
+    if cardinality(v_done) < jsonb_array_length(p_outcomes) then
+        return query select * from shardkeeper.not_recorded(p_incarnation, p_outcomes, v_done);
+    end if;
+end
+$$;
+
+-- What became of outcomes that did not count: a repetition of one that had, or superseded, and why.
+create function shardkeeper.not_recorded(p_incarnation text, p_outcomes jsonb, p_done integer[])
+    returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
+    language plpgsql
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+    v_ids   bigint[];
+    v_items integer[];
+    v_from  timestamptz;
+    v_to    timestamptz;
+begin
+    select array_agg(distinct o.run_id), array_agg(distinct o.item), min(o.fire_time), max(o.fire_time)
+      into v_ids, v_items, v_from, v_to
+      from jsonb_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz, item integer)
+     where o.ord <> all (p_done);
+    return query
+        select i.ord, case when i.repeated then 'repeated' else 'superseded' end,
+               case when i.repeated and i.run_status not in ('CREATED', 'RUNNING') then i.run_status end, false,
+               case when i.repeated then null
                     when i.attempt_status is null then 'the run is no longer kept'
                     else format('the attempt is %s, claim %s of %s', i.attempt_status, i.held_claim,
                                 coalesce(i.held_by, 'nobody')) end
-          from (select o.ord, o.run_id, o.ord = any (v_done) as done, r.status as run_status,
-                       s.status as attempt_status, s.claim_no as held_claim, s.incarnation as held_by,
+          from (select o.ord, r.status as run_status, s.status as attempt_status, s.claim_no as held_claim,
+                       s.incarnation as held_by,
                        coalesce(s.status not in ('RUNNING', 'LOST') and s.incarnation = p_incarnation
                                 and s.claim_no = o.claim_no, false) as repeated
                   from jsonb_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz,
@@ -142,11 +186,69 @@ begin
                        and s.item = o.item and s.attempt = o.attempt
                        and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
                   left join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
-                       and r.id = any (v_ids) and r.fire_time between v_from and v_to) i;
+                       and r.id = any (v_ids) and r.fire_time between v_from and v_to
+                 where o.ord <> all (p_done)) i;
 end
 $$;
 
--- The port's progress: what running attempts say of themselves; null leaves a column as it is.
+-- Closes runs of one item that completed, and on which nothing else hangs: most of what is submitted. The caller has
+-- locked them.
+create function shardkeeper.close_lone_runs(p_outcomes shardkeeper.outcome[], p_lone integer[]) returns void
+    language plpgsql
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_now   timestamptz := clock_timestamp();
+    v_ids   bigint[];
+    v_fires timestamptz[];
+    v_jobs  text[];
+    v_from  timestamptz;
+    v_to    timestamptz;
+begin
+    select array_agg(o.run_id), min(o.fire_time), max(o.fire_time) into v_ids, v_from, v_to
+      from unnest(p_outcomes) o where o.ord = any (p_lone);
+    with closed as (
+        update shardkeeper.job_run r
+           set status = 'COMPLETED', result = o.result, open_items = 0, waiting = false,
+               started_at = coalesce(r.started_at, o.started_at, v_now), finished_at = v_now
+          from unnest(p_outcomes) o
+         where r.id = o.run_id and r.fire_time = o.fire_time
+           and r.id = any (v_ids) and r.fire_time between v_from and v_to
+        returning r.id, r.fire_time, r.job_name)
+    select array_agg(c.id), array_agg(c.fire_time), array_agg(c.job_name) into v_ids, v_fires, v_jobs from closed c;
+    perform shardkeeper.tell_completed(v_ids, v_fires, v_jobs, v_now);
+end
+$$;
+
+-- Counts these runs (one element each), all COMPLETED, into job_state; alerts only where one is a recovery.
+create function shardkeeper.tell_completed(
+    p_runs bigint[], p_fires timestamptz[], p_jobs text[], p_now timestamptz) returns void
+    language plpgsql
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_jobs  text[];
+    v_known integer;
+    v_bad   boolean;
+begin
+    select array_agg(distinct j) into v_jobs from unnest(p_jobs) j;
+    select count(*), bool_or(l.failures_in_a_row > 0) into v_known, v_bad
+      from (select t.failures_in_a_row from shardkeeper.job_state t where t.job_name = any (v_jobs)
+             order by t.job_name for no key update) l;
+    if v_known < cardinality(v_jobs) or v_bad then
+        perform shardkeeper.tell_closed(p_runs, p_fires);
+        return;
+    end if;
+    update shardkeeper.job_state t
+       set last_run = l.id, last_fire_time = l.fire_time, last_status = 'COMPLETED', last_finished_at = p_now,
+           last_success_at = p_now
+      from (select distinct on (c.job_name) c.job_name, c.id, c.fire_time
+              from unnest(p_runs, p_fires, p_jobs) c (id, fire_time, job_name)
+             order by c.job_name, c.fire_time desc, c.id desc) l
+     where t.job_name = l.job_name;
+end
+$$;
+
+-- The port's progress: what running attempts say of themselves; null leaves a column as it is. A run that was pulled is
+-- RUNNING from the first beginning that is told.
 create function shardkeeper.note_progress(p_incarnation text, p_reports jsonb) returns integer
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
@@ -160,6 +262,7 @@ begin
     select array_agg(distinct i.run_id), array_agg(distinct i.item), min(i.fire_time), max(i.fire_time)
       into v_ids, v_items, v_from, v_to
       from jsonb_to_recordset(p_reports) i (run_id bigint, item integer, fire_time timestamptz);
+    perform shardkeeper.begin_runs(p_incarnation, p_reports, v_ids, v_items, v_from, v_to);
     with reports as materialized (
         select distinct on (i.run_id, i.item, i.attempt) i.*
           from jsonb_to_recordset(p_reports) i (ord integer, run_id bigint, fire_time timestamptz, item integer,
@@ -182,5 +285,35 @@ begin
        and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to;
     get diagnostics v_count = row_count;
     return v_count;
+end
+$$;
+
+-- Runs that are still CREATED, of which an attempt that is RUNNING under this incarnation has begun.
+create function shardkeeper.begin_runs(
+    p_incarnation text, p_reports jsonb, p_ids bigint[], p_items integer[], p_from timestamptz, p_to timestamptz)
+    returns void language plpgsql
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+begin
+    with begun as materialized (
+        select r.id, r.fire_time, min(i.started_at) as started_at
+          from jsonb_to_recordset(p_reports) i (run_id bigint, fire_time timestamptz, item integer, attempt integer,
+                   claim_no integer, started_at timestamptz)
+          join shardkeeper.job_run r on r.id = i.run_id and r.fire_time = i.fire_time
+          join shardkeeper.shard_run s on s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item
+                                      and s.attempt = i.attempt
+         where i.started_at is not null and r.status = 'CREATED' and s.claim_no = i.claim_no
+           and r.id = any (p_ids) and r.fire_time between p_from and p_to
+           and s.run_id = any (p_ids) and s.item = any (p_items) and s.fire_time between p_from and p_to
+           and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation
+         group by r.id, r.fire_time),
+    held as materialized (
+        select r.id, r.fire_time, b.started_at from begun b
+          join shardkeeper.job_run r on r.id = b.id and r.fire_time = b.fire_time
+         where r.id = any (p_ids) and r.fire_time between p_from and p_to
+         order by r.id for no key update of r)
+    update shardkeeper.job_run r set status = 'RUNNING', started_at = h.started_at
+      from held h
+     where r.id = h.id and r.fire_time = h.fire_time and r.status = 'CREATED'
+       and r.id = any (p_ids) and r.fire_time between p_from and p_to;
 end
 $$;

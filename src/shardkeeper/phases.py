@@ -1,4 +1,4 @@
-"""The three phases in their order, timed: the same in a worker process and in ``run_task``."""
+"""The three phases in their order, or the compensation, timed: the same in a worker process and in ``run_task``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class Phases:
         data = self._timed("initialize", task.initialize, context)
         self.calculated = self._timed("calculate", _calculate, task, context, data)
         self._timed("validate", task.validate_calculation, context, self.calculated)
+
+    def compensate(self, task: DistributeTask, context: ShardContext) -> None:
+        """Instead of ``run``: the one phase of an attempt that undoes. Whatever the task raises passes through."""
+        self._timed("compensate", task.compensate, context)
 
     def _timed(self, phase: str, function: Callable[..., Any], *arguments: Any) -> Any:
         self.phase = phase

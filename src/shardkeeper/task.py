@@ -18,14 +18,26 @@ class ValidationError(Exception):
     """Raised by ``validate_calculation`` to refuse what was calculated: nothing of it is published."""
 
 
+LONGEST_RETRY_DELAY_S = 366 * 86_400.0
+"""What RetryLater may ask for at most: a year."""
+
+
 class RetryLater(Exception):
-    """Raised by a task to be tried again after ``seconds`` from now; it uses up no attempt."""
+    """Raised by a task to be tried again after ``seconds`` from now (0 to a year); it uses up no attempt."""
 
     def __init__(self, seconds: float, reason: str = "") -> None:
-        if not 0 <= seconds < float("inf"):
-            raise ValueError(f"seconds must be a finite number of at least 0, not {seconds!r}")
-        self.seconds = float(seconds)
+        self.seconds = checked_delay_s(seconds)
         super().__init__(reason or f"again in {self.seconds:g} s")
+
+
+def checked_delay_s(seconds: object) -> float:
+    """What RetryLater may ask for. Raises ValueError or TypeError."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"the seconds of RetryLater are a number, not a {type(seconds).__name__}")
+    if not 0 <= seconds <= LONGEST_RETRY_DELAY_S:
+        limit = f"{LONGEST_RETRY_DELAY_S:.0f}"
+        raise ValueError(f"the seconds of RetryLater are from 0 to {limit} (a year), not {seconds!r:.100}")
+    return float(seconds)
 
 
 class Cancel(Exception):

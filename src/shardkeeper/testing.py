@@ -1,4 +1,4 @@
-"""Try a task in a test, without any server: ``run_task`` runs the three phases in the caller's process."""
+"""Try a task in a test, without any server: ``run_task`` runs the three phases (or the one that undoes) in the caller's process."""
 
 from __future__ import annotations
 
@@ -43,12 +43,14 @@ def run_task(
     attempt: int = 1,
     cancelled: bool = False,
     job_name: str = "test",
+    compensates: bool = False,
 ) -> TaskRun:
     """Run ``task`` as a worker would, JSON checks included, and return what it did; what it raises passes
     through.
 
     ``sources``: Source objects, mappings (``key``, ``weight``, ``location``, ``parameters``) or plain
-    locations. ``fire_time``: aware; now, to the second, when not given.
+    locations. ``fire_time``: aware; now, to the second, when not given. ``compensates``: run ``compensate`` alone, as is
+    done when a run has failed for good.
     """
     at = (fire_time or datetime.now(UTC).replace(microsecond=0)).astimezone(UTC)
     fields = {
@@ -67,7 +69,11 @@ def run_task(
     }
     run = TaskRun()
     phases = Phases(lambda phase: None)
-    phases.run(task(), ShardContext(fields, logging.getLogger("shardkeeper.task"), _Host(run, cancelled)))
+    context = ShardContext(fields, logging.getLogger("shardkeeper.task"), _Host(run, cancelled))
+    if compensates:
+        phases.compensate(task(), context)
+    else:
+        phases.run(task(), context)
     run.times_ms = phases.times_ms
     if has_values(phases.calculated):
         run.values = [CalculateValue(one.key, _json(one.value), one.weight) for one in phases.calculated]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shardkeeper.domain.built_in import BUILT_IN_IMPLS
 from tests.cli.conftest import Desk
 
 FILE = """
@@ -60,6 +61,33 @@ def test_what_only_the_database_has_is_a_difference_unless_only_the_files_count(
         ("job", "another", "removed"),
     ]
     assert desk.run("diff", str(files), "--only-files").exit_code == 0
+
+
+def test_the_built_in_impls_are_nobodys_specs_until_somebody_changes_one(
+    desk: Desk, files: Path, tmp_path: Path
+) -> None:
+    for impl in BUILT_IN_IMPLS:
+        desk.story.world.author.put_impl(impl.name, entrypoint=impl.entrypoint, description=impl.description)
+    (files / "nap.yaml").write_text("jobs: [{name: nap, impl_spec: sleep, parameters: {seconds: 1}}]")
+    # the database has it, whichever it is
+    assert "impl_spec sleep" not in desk.run("check", str(files)).stderr
+    assert desk.json("apply", str(files))["inserted"] == ["prices", "price-index", "nightly", "nap"]
+    assert desk.json("diff", str(files)) == []
+    exported = desk.run("export").stdout
+    assert "impl_spec: sleep" in exported
+    assert "shardkeeper.tasks" not in exported
+    assert "shardkeeper.tasks" not in desk.run("export", "nap").stdout
+    assert len(desk.story.world.operator.impls()) == 1 + len(BUILT_IN_IMPLS)
+
+    desk.story.world.author.put_impl("sleep", parameters={"seconds": 5})
+    assert "shardkeeper.tasks.sleep:Sleep" in desk.run("export").stdout
+    (found,) = desk.json("diff", str(files), exit_code=3)
+    assert (found["what"], found["name"], found["change"]) == ("impl", "sleep", "removed")
+    (tmp_path / "sleep.yaml").write_text(
+        "impls: [{name: sleep, entrypoint: 'shardkeeper.tasks.sleep:Sleep', parameters: {seconds: 9}}]"
+    )
+    (found,) = desk.json("diff", str(tmp_path / "sleep.yaml"), "--only-files", exit_code=3)
+    assert (found["name"], found["change"]) == ("sleep", "changed")
 
 
 def test_an_export_applies_as_the_same_specs(desk: Desk, files: Path, tmp_path: Path) -> None:

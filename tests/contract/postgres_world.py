@@ -33,7 +33,7 @@ _INSTANTS = {
     "lease": ("joined_at", "beaten_at"),
     "duty": ("held_until", "renewed_at"),
     "alert": ("created_at", "due_at", "taken_until"),
-    "shard_run": ("not_before", "created_at", "claimed_at"),
+    "shard_run": ("not_before", "claim_key", "created_at", "claimed_at"),
 }
 _FIRES = {
     "job_run": ("fire_time", "fire_until"),

@@ -22,6 +22,7 @@ ROWS = {plain(row[0]): row for row in table(PAGE)}
 MADE = {
     "node_id": "host name",
     "node.labels": "`{}`",
+    "tasks.connections": "`{}`",
     "workers": "cores × 2",
     "state_dir": "`shardkeeper-UID` in the folder for temporary files",
     "lease": "two thirds of `session_timeout`",

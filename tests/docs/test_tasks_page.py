@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 import shardkeeper
-from shardkeeper import ShardContext, ValidationError, task
+from shardkeeper import DistributeTask, ShardContext, ValidationError, task
 from shardkeeper.domain.planner.settings import PlannerSettings
 from shardkeeper.domain.validation.impls import HTTP_METHODS
 from shardkeeper.specfiles.loading import load_spec_texts
+from shardkeeper.tasks import node_settings
+from shardkeeper.tasks.addresses import refusal
+from shardkeeper.tasks.hops import LONGEST_URL
+from shardkeeper.tasks.http_get import KEPT_HEADERS, HttpGet
+from shardkeeper.tasks.image_resize import LONGEST_SIDE, MOST_PIXELS, READABLE, ImageResize
+from shardkeeper.tasks.sleep import LONGEST_S, SLICE_S, Sleep
+from shardkeeper.tasks.sql import LONGEST_STATEMENT, Sql
 from shardkeeper.testing import TaskRun, run_task
 from shardkeeper.workers.settings import WorkersSettings
+from tests.contract.postgres_world import upgrade
 from tests.docs.pages import code, page, plain, sections, table
+from tests.servers import PostgresPool
 
 PAGE = page("tasks.md")
 SECTIONS = sections(PAGE)
@@ -81,6 +92,75 @@ def test_the_methods_of_requests_are_those_that_are_allowed() -> None:
     rows = {plain(row[0]): row for row in table(PAGE.split("## A request")[1])}
     assert tuple(rows["method"][2].split(", ")) == HTTP_METHODS
     assert set(rows) == {"method", "headers", "body", "expect_status", "expect_json"}
+
+
+PARAMETERS: dict[str, tuple[type[DistributeTask], dict[str, Any]]] = {
+    "sleep": (Sleep, {"seconds": 0}),
+    "http-get": (HttpGet, {"url": "https://example.org/"}),
+    "image-resize": (ImageResize, {"source": "a.png", "target": "b", "width": 1}),
+    "sql": (Sql, {"connection": "a", "statement": "SELECT 1"}),
+}
+"""What each built-in task is and needs at the least."""
+
+
+class Asked(dict[str, Any]):
+    """Parameters that note what they are asked for."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.names: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.names.add(key)
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_the_parameters_of_a_built_in_task_are_those_it_reads(name: str) -> None:
+    kind, given = PARAMETERS[name]
+    context = ShardContext.__new__(ShardContext)
+    context.parameters = asked = Asked(given)
+    node_settings.tell({"file_dirs": ["/srv"]})
+    try:
+        wish = kind().initialize(context)
+    finally:
+        node_settings.tell({})
+    rows = {plain(row[0]): plain(row[1]) for row in table(SECTIONS[name])}
+    assert set(rows) == asked.names
+    made = ("required", "none", "200 to 299", "{}")
+    for parameter, default in rows.items():
+        if default not in made and not default.startswith("by "):
+            assert default.lower() == str(getattr(wish, parameter)).removesuffix(".0").lower(), parameter
+
+
+def test_the_bounds_told_of_built_in_tasks_are_those_of_the_code() -> None:
+    assert f"{LONGEST_S:,.0f}" in SECTIONS["sleep"]
+    assert f"{SLICE_S:g} s" in SECTIONS["sleep"]
+    assert f"{LONGEST_URL:,} characters" in SECTIONS["http-get"]
+    assert ", ".join(KEPT_HEADERS).replace("\n", " ") in " ".join(SECTIONS["http-get"].split())
+    assert f"1 to {LONGEST_SIDE:,}" in SECTIONS["image-resize"]
+    assert f"up to {MOST_PIXELS:,}" in SECTIONS["image-resize"]
+    assert f"{', '.join(READABLE[:-1])} and {READABLE[-1]} are read" in SECTIONS["image-resize"]
+    assert f"{LONGEST_STATEMENT:,} characters" in SECTIONS["sql"]
+
+
+def test_the_addresses_told_to_be_refused_are() -> None:
+    for kind, examples, _ in table(SECTIONS["http-get"].split("Refused are")[1]):
+        for example in examples.split(", "):
+            assert refusal(str(ip_network(example)[0])) is not None, kind
+
+
+def test_the_jobs_of_built_in_tasks_are_valid_and_can_be_submitted(
+    postgres_pool: PostgresPool,
+) -> None:
+    (statements,) = code(PAGE, "sql")
+    jobs, *submissions = statements.split(";\n")
+    with postgres_pool.database(18, upgrade) as database, database.connect() as connection:
+        connection.execute(jobs)
+        runs = [connection.execute(one).fetchone() for one in submissions if one.strip()]
+        assert len(runs) == len(PARAMETERS)
+        used = connection.execute("SELECT impl_spec FROM shardkeeper.job_spec ORDER BY 1").fetchall()
+    assert [name for (name,) in used] == sorted(PARAMETERS)
 
 
 def test_the_times_of_stopping_and_of_time_outs_are_those_of_the_code() -> None:

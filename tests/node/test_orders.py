@@ -13,7 +13,7 @@ from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, Phase, TriggerKind
 from shardkeeper.domain.specs import ImplSpec, ImplVersion, Isolation, JobSpec, JobVersion, Kind, SourceData
-from shardkeeper.node.orders import OrderLimits, capacity_event, event_of, order_of
+from shardkeeper.node.orders import OrderLimits, OrderWriter, capacity_event, event_of
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
     AttemptEnded,
@@ -54,7 +54,7 @@ def launch(**columns: Any) -> Launch:
 
 
 def order(given: Launch | None = None) -> AttemptOrder:
-    return order_of(given or launch(), "node-a", OrderLimits())
+    return OrderWriter("node-a", OrderLimits()).order_of(given or launch())
 
 
 def test_parameters_are_those_of_impl_job_and_run_and_the_later_wins_key_by_key() -> None:
@@ -107,7 +107,7 @@ def test_an_item_without_a_parameter_has_none_and_a_first_attempt_an_empty_check
 
 def test_an_order_runs_the_pinned_versions_under_their_limits() -> None:
     given = launch(timeout=timedelta(minutes=2), phase_timeouts={"initialize": timedelta(seconds=1.5)})
-    made = order_of(given, "node-a", OrderLimits(memory_bytes=1024, result_bytes=99))
+    made = OrderWriter("node-a", OrderLimits(memory_bytes=1024, result_bytes=99)).order_of(given)
     assert (made.key, made.claim_no) == (KEY, 4)
     assert (made.kind, made.entrypoint, made.isolation) == ("python", "acme.prices:Index", "process")
     assert (made.timeout_s, made.phase_timeouts_s) == (120.0, {"initialize": 1.5})

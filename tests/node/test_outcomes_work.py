@@ -120,8 +120,16 @@ def test_reports_that_wait_are_one_per_claim_with_the_last_word_for_each_column(
 
 
 def test_reports_go_before_outcomes(store: Store, work: OutcomesWork) -> None:
-    work.run([record(1), report(1)])
+    work.run([record(1), report(1, fraction=0.5)])
     assert [what for what, _ in store.said] == ["progress", "record"]
+
+
+def test_that_an_attempt_began_is_not_told_when_its_outcome_goes_out_too(
+    store: Store, work: OutcomesWork
+) -> None:
+    done = work.run([report(1, code_version="a"), record(1), report(2, code_version="a")])
+    assert store.said == [("progress", [2]), ("record", [1])]
+    assert done.left == []
 
 
 def test_what_was_recorded_is_answered_and_settled_although_a_row_is_locked(
@@ -151,7 +159,7 @@ def test_what_is_locked_is_tried_apart_and_only_after_a_while(
 
 def test_an_outcome_does_not_overtake_its_report_that_is_locked(store: Store, work: OutcomesWork) -> None:
     store.locked = {1}
-    done = work.run([report(1, checkpoint=3), report(2), record(1), record(2)])
+    done = work.run([report(1, checkpoint=3), report(2, checkpoint=3), record(1), record(2)])
     assert store.said == [("progress", [1, 2]), ("record", [2])]
     assert len(done.left) == 2
 

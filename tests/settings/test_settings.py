@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,12 @@ def at(values: dict[str, Any], name: str) -> Any:
         ("TASKS__SCRIPT_DIRS", '["/opt/scripts"]', (Path("/opt/scripts"),)),
         ("TASKS__MEMORY_LIMIT", "512M", 512 * 1024**2),
         ("TASKS__RESULT_LIMIT", "1000", 1000),
+        ("TASKS__FILE_DIRS", '["/srv/images"]', (Path("/srv/images"),)),
+        (
+            "TASKS__ALLOWED_NETWORKS",
+            '["10.0.0.0/8", "fd12::/16"]',
+            (ip_network("10.0.0.0/8"), ip_network("fd12::/16")),
+        ),
         ("SLACK__TOKEN", "xoxb-1", "xoxb-1"),
         ("SLACK__CHANNEL", "#jobs", "#jobs"),
         ("SLACK__API_URL", "http://127.0.0.1:1/api/", "http://127.0.0.1:1/api/"),
@@ -212,6 +220,7 @@ def test_no_secret_is_shown_nor_told_in_a_problem() -> None:
             "SHARDKEEPER_SLACK__TOKEN": "geheim2",
             "SHARDKEEPER_ZOOKEEPER__AUTH": "digest:ann:geheim3",
             "SHARDKEEPER_HEARTBEAT_URL": "https://beat/geheim4",
+            "SHARDKEEPER_TASKS__CONNECTIONS": '{"warehouse": "postgresql://ann:geheim5@db/x"}',
         }
     )
     assert "geheim" not in f"{shown(settings)}{settings!r}"
@@ -220,6 +229,40 @@ def test_no_secret_is_shown_nor_told_in_a_problem() -> None:
         "geheim" in one
         for one in problems({"SHARDKEEPER_SLACK": '{"token": "geheim"', "SHARDKEEPER_LEASE": "x"})
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("CONNECTIONS", '{"a b": "postgresql://geheim"}', "'a b' must be letters"),
+        ("CONNECTIONS", '{"a": "geheim"}', "the URL of a must begin with postgresql://"),
+        ("CONNECTIONS", '{"a": "geheim', "is not JSON"),
+        ("CONNECTIONS", '["geheim"]', "valid dictionary"),
+        ("FILE_DIRS", '["images"]', "images must be an absolute path"),
+        ("FILE_DIRS", '["/srv/../etc"]', "must be an absolute path"),
+        ("ALLOWED_NETWORKS", '["10.0.0.1/8"]', "tasks.allowed_networks"),
+        ("ALLOWED_NETWORKS", '["localhost"]', "tasks.allowed_networks"),
+    ],
+)
+def test_what_the_built_in_tasks_are_not_to_be_allowed_is_told(name: str, text: str, reason: str) -> None:
+    found = problems({f"SHARDKEEPER_TASKS__{name}": text})
+    assert found
+    assert any(reason in one for one in found)
+    assert "geheim" not in str(found)
+
+
+def test_connections_have_names_and_secret_urls() -> None:
+    whole = load({"SHARDKEEPER_TASKS__CONNECTIONS": '{"warehouse": "postgresql://ann@db/x?password=geheim"}'})
+    assert whole.tasks.connections["warehouse"].get_secret_value() == "postgresql://ann@db/x?password=geheim"
+    assert shown(whole)["tasks"]["connections"] == {"warehouse": "**********"}
+    assert set(secrets_of(whole)) >= {"postgresql://ann@db/x?password=geheim", "geheim"}
+    single = load({"SHARDKEEPER_TASKS__CONNECTIONS__WAREHOUSE": "postgresql://db/x"})
+    assert single.tasks.connections["warehouse"].get_secret_value() == "postgresql://db/x"
+
+
+def test_what_is_shown_is_json() -> None:
+    settings = load({"SHARDKEEPER_TASKS__ALLOWED_NETWORKS": '["10.0.0.0/8"]'})
+    assert json.loads(json.dumps(shown(settings)))["tasks"]["allowed_networks"] == ["10.0.0.0/8"]
 
 
 def test_what_is_to_be_masked_has_each_secret_and_the_password_in_each_url() -> None:
@@ -232,3 +275,9 @@ def test_what_is_to_be_masked_has_each_secret_and_the_password_in_each_url() -> 
 @pytest.mark.parametrize("profile", sorted(Path("config").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_shipped_profiles_are_valid(profile: Path) -> None:
     assert load({"SHARDKEEPER_CONFIG": str(profile)}).environment == profile.stem
+
+
+def test_connections_can_be_a_systemd_credential(tmp_path: Path) -> None:
+    (tmp_path / "tasks__connections").write_text('{"warehouse": "postgresql://db/x"}\n')
+    found = load({"CREDENTIALS_DIRECTORY": str(tmp_path)}).tasks.connections
+    assert {name: url.get_secret_value() for name, url in found.items()} == {"warehouse": "postgresql://db/x"}

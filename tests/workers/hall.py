@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shardkeeper.domain.runs import AttemptKey
-from shardkeeper.ports.workers import AttemptEnded, AttemptOrder, AttemptStarted, Ending, WorkerEvent
+from shardkeeper.ports.workers import (
+    AttemptEnded,
+    AttemptOrder,
+    AttemptStarted,
+    Ending,
+    WorkerEvent,
+    WorkersSaid,
+)
 from shardkeeper.workers.pool import ProcessWorkers
 from shardkeeper.workers.settings import WorkersSettings
 
@@ -50,9 +57,9 @@ class Hall:
         self._numbers = itertools.count(1)
         workers.start(self._hear)
 
-    def _hear(self, event: WorkerEvent) -> None:
+    def _hear(self, said: WorkersSaid) -> None:
         with self._changed:
-            self.events.append(event)
+            self.events += said.events
             self._changed.notify_all()
 
     def order(

@@ -135,6 +135,20 @@ def test_retry_later_cancel_and_sys_exit_are_what_they_are(hall: Hall) -> None:
     assert (left.status, left.error_message) == (EndingStatus.FAILED, "the task called sys.exit(3)")
 
 
+@pytest.mark.parametrize("what", ["retry in", "spoilt retry"])
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e300", "31622401"])
+def test_a_retry_at_no_possible_time_is_a_failure(hall: Hall, what: str, seconds: str) -> None:
+    ending = hall.run("Raises", {"what": what, "seconds": seconds})
+    assert (ending.status, ending.error_type) == (EndingStatus.FAILED, "ValueError")
+    assert "seconds of RetryLater" in (ending.error_message or "")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001, 31_622_400])
+def test_a_retry_may_come_at_once_or_in_a_year(hall: Hall, seconds: float) -> None:
+    ending = hall.run("Raises", {"what": "retry in", "seconds": str(seconds)})
+    assert (ending.status, ending.delay_s) == (EndingStatus.RETRY_LATER, seconds)
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [

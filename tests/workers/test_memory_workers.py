@@ -41,7 +41,7 @@ class World:
             lambda entrypoint, kind: "not here" if entrypoint == "bad:Task" else None,
         )
         port: Workers = self.workers
-        port.start(self.events.append)
+        port.start(lambda said: self.events.extend(said.events))
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self._now_s)

@@ -110,7 +110,7 @@ def test_what_is_no_frame_is_refused(stream: bytes) -> None:
 
 @given(st.lists(st.integers(0, LOG_LIMIT + 1000), max_size=6))
 def test_the_page_keeps_the_tail_of_what_was_written(sizes: list[int]) -> None:
-    fd = new_page()
+    fd = new_page(4)
     page = Page(fd)
     os.close(fd)
     written = b""
@@ -119,8 +119,12 @@ def test_the_page_keeps_the_tail_of_what_was_written(sizes: list[int]) -> None:
         page.write(data)
         written += data
     assert page.tail() == (written[-LOG_LIMIT:], max(0, len(written) - LOG_LIMIT))
-    page.begin(7, 12.5, "abcdef012345")
-    assert (page.begun(7), page.begun(8)) == ((12.5, "abcdef012345"), None)
+    page.begin(3, 7, 12.5, "abcdef012345", True)
+    assert (page.begun(3, 7), page.begun(3, 8), page.begun(2, 7)) == (
+        (12.5, "abcdef012345", True),
+        None,
+        None,
+    )
     page.close()
 
 

@@ -121,7 +121,7 @@ def test_stopping_an_import_that_hangs_is_a_stop_and_no_verdict_on_the_job(open_
     order = hall.submit("hangs_on_import:Task")
     supervisor = hall.workers._supervisor
     assert supervisor is not None
-    wait_until(lambda: any(flight.importing for flight in list(supervisor._flights.values())))
+    wait_until(lambda: any(flight.importing for flight in list(supervisor.desk.flights.values())))
     hall.workers.stop(order.key, order.claim_no, 0.5)
     ending = hall.ending(order)
     assert (ending.status, ending.decline) == (EndingStatus.STOPPED, False)

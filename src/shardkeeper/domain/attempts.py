@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from shardkeeper.domain.runs import AttemptKey, TriggerKind
+
+POINT_OF_PRIORITY = timedelta(minutes=1)
+"""Of attempts without an owner: so long a wait a point of priority makes up for. So none starves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ class Pending:
     stopped.
 
     ``pinned_node``: each_node's. ``waiting_s``: since it became claimable, by the store's clock.
-    ``declined_by``: node_ids that cannot run the job."""
+    ``declined_by``: node_ids that cannot run the job. ``owned`` False: whoever has room pulls it; it is shown only
+    because nobody did for a while."""
 
     key: AttemptKey
     job_name: str
@@ -106,3 +110,4 @@ class Pending:
     pinned_node: str | None
     waiting_s: float
     declined_by: tuple[str, ...] = ()
+    owned: bool = True

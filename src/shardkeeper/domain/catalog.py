@@ -143,6 +143,12 @@ class Catalog:
         history = self._impls.get(name)
         return history.at(instant) if history else None
 
+    def newest_impl(self, name: str) -> ImplVersion | None:
+        """The ImplSpec's version that is in force without end; None when it is deleted."""
+        history = self._impls.get(name)
+        last = history.versions[-1] if history else None
+        return last.version if last is not None and last.until is None else None
+
     def pin(self, jobs: tuple[JobVersion, ...], impls: tuple[ImplVersion, ...]) -> None:
         """Keep versions that attempts are pinned to."""
         for job in jobs:

@@ -26,10 +26,9 @@ def run_name(job_name: str, fire_time: datetime) -> str:
     """The name of the run of ``job_name`` at ``fire_time`` (aware); fractions of a second only where there are any."""
     if fire_time.utcoffset() is None:
         raise ValueError("a fire time without its offset from UTC")
-    utc = fire_time.astimezone(UTC).replace(tzinfo=None)
-    seconds = utc.isoformat(timespec="seconds")
-    fraction = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
-    return f"{job_name}@{seconds}{fraction}Z"
+    # isoformat writes six digits or none, and then +00:00
+    instant = fire_time.astimezone(UTC).isoformat()[:-6]
+    return f"{job_name}@{instant.rstrip('0') if fire_time.microsecond else instant}Z"
 
 
 def parse_run_name(text: str) -> RunName:

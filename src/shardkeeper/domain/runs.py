@@ -57,11 +57,12 @@ class TriggerKind(StrEnum):
 
 
 class Phase(StrEnum):
-    """The three phases of a task, in their order (``shard_run.phase``)."""
+    """The three phases of a task, in their order, and the one that undoes (``shard_run.phase``)."""
 
     INITIALIZE = "initialize"
     CALCULATE = "calculate"
     VALIDATE = "validate"
+    COMPENSATE = "compensate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ class AttemptKey:
     """From 0."""
     attempt: int
     """From 1."""
+
+    def __hash__(self) -> int:
+        """Without the fire time, which the run has: hashing it costs more than all the rest."""
+        return hash((self.run_id, self.item, self.attempt))
 
 
 _OPEN_RUNS = frozenset({RunStatus.CREATED, RunStatus.RUNNING})

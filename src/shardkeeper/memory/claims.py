@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from shardkeeper.domain.attempts import Claimed, Pending, RunHead
@@ -14,6 +14,7 @@ from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import Attempt, LeaseRow, Run
 
 _SECOND = timedelta(seconds=1)
+_UNPULLED = timedelta(seconds=5)
 
 
 def claim_items(
@@ -34,6 +35,33 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
         return as_claimed(row)
     if not database.rules.is_claimable(row, who.node_id, now):
         return None
+    run = row.run
+    if run.status is RunStatus.CREATED:
+        run.status = RunStatus.RUNNING
+        run.started_at = now
+    return _take(database, lease, row, now)
+
+
+def pull_for(
+    database: MemoryDatabase, lease: LeaseRow, most: int, not_jobs: Collection[str]
+) -> tuple[Claimed, ...]:
+    """Attempts without an owner become the caller's, best first by their claim keys. Their runs are RUNNING once it is
+    told that they began."""
+    now = database.now()
+    node_id, rules = lease.who.node_id, database.rules
+    ready = (
+        row
+        for row in database.claimable
+        if row.claim_key is not None
+        and row.run.job_name not in not_jobs
+        and rules.is_claimable(row, node_id, now)
+    )
+    best = heapq.nsmallest(most, ready, key=lambda row: (row.claim_key, row.key.run_id, row.key.item))
+    return tuple(_take(database, lease, row, now) for row in best)
+
+
+def _take(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime) -> Claimed:
+    who = lease.who
     row.status = AttemptStatus.RUNNING
     row.claim_no = database.rules.next_claim_no(row.claim_no)
     row.answered = False
@@ -42,11 +70,7 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
     row.phase = row.progress = row.progress_message = None
     database.claimable.pop(row, None)
     database.held.setdefault(who.incarnation, {})[row] = None
-    run = row.run
-    run.ever_claimed = True
-    if run.status is RunStatus.CREATED:
-        run.status = RunStatus.RUNNING
-        run.started_at = now
+    row.run.ever_claimed = True
     database.note(What.CLAIMED, row=row)
     return as_claimed(row)
 
@@ -65,12 +89,15 @@ def as_claimed(row: Attempt) -> Claimed:
 
 
 def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list[Pending]:
-    """Longest waiting first."""
+    """Longest waiting first; of those without an owner only what nobody pulled for a while."""
     now = database.now()
     node_id = lease.who.node_id
     rules = database.rules
     ready = (
-        row for row in database.claimable if rules.is_claimable(row, _reader(database, row, node_id), now)
+        row
+        for row in database.claimable
+        if (row.claim_key is None or now - row.claimable_from >= _UNPULLED)
+        and rules.is_claimable(row, _reader(database, row, node_id), now)
     )
     oldest = heapq.nsmallest(limit, ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
     return [_as_pending(database, row, now) for row in oldest]
@@ -97,6 +124,7 @@ def _as_pending(database: MemoryDatabase, row: Attempt, now: datetime) -> Pendin
         row.pinned_node,
         (now - row.claimable_from) / _SECOND,
         tuple(sorted(declines_of(database, run.job_name, run.version.version, run.impl_version))),
+        owned=row.claim_key is None,
     )
 
 

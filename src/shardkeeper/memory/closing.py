@@ -51,10 +51,21 @@ def next_attempt(
         takeovers,
         row.checkpoint,
         not_before=not_before,
+        claim_key=row.claim_key if not_before is None else moved_claim_key(row, not_before),
+        limited=row.limited,
+        concurrency_value=row.concurrency_value,
+        compensates=row.compensates,
     )
     row.run.attempts[key.item].append(follower)
     database.claimable[follower] = None
     return follower
+
+
+def moved_claim_key(row: Attempt, not_before: datetime) -> datetime | None:
+    """The place in the queue of what waits anew: by when it waits from, with the priority it had."""
+    if row.claim_key is None:
+        return None
+    return not_before + (row.claim_key - (row.not_before or row.claimable_from))
 
 
 def close_item(database: MemoryDatabase, row: Attempt, now: datetime) -> RunStatus | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
-from shardkeeper.domain.runs import AttemptStatus
-from shardkeeper.memory.closing import close_item, end_attempt, let_go, next_attempt
+from shardkeeper.domain.runs import AttemptStatus, RunStatus
+from shardkeeper.memory.closing import close_item, end_attempt, let_go, moved_claim_key, next_attempt
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import Attempt
@@ -58,7 +58,11 @@ def _give_back(database: MemoryDatabase, row: Attempt, outcome: Outcome, now: da
         return _end(database, row, outcome, now, AttemptStatus.STOPPED)
     let_go(database, row)
     row.status = AttemptStatus.PENDING
-    row.not_before = now + timedelta(seconds=outcome.delay_s) if outcome.delay_s > 0 else None
+    if outcome.delay_s > 0:
+        not_before = now + timedelta(seconds=outcome.delay_s)
+        row.claim_key, row.not_before = moved_claim_key(row, not_before), not_before
+    else:
+        row.not_before = None  # what was not begun keeps its place in the queue
     row.claimable_from = row.not_before or now
     database.claimable[row] = None
     database.note(What.GIVEN_BACK, row=row)
@@ -76,6 +80,7 @@ def _end(
         value = getattr(outcome, column)
         if value is not None:
             setattr(row, column, value)
+    _begin(row, row.started_at or now)
     end_attempt(database, row, status or outcome.status, now)
     database.note(What.ENDED, row=row, note=row.status)
     if database.rules.may_retry(row, outcome):
@@ -95,6 +100,7 @@ def report_one(database: MemoryDatabase, incarnation: str, report: Progress) -> 
         row.phase = report.phase
     if report.started_at is not None:
         row.started_at = report.started_at
+        _begin(row, report.started_at)
     if report.fraction is not None:
         row.progress = report.fraction
     if report.message is not None:
@@ -103,6 +109,12 @@ def report_one(database: MemoryDatabase, incarnation: str, report: Progress) -> 
         row.checkpoint = report.checkpoint
     if report.code_version is not None:
         row.code_version = report.code_version
+
+
+def _begin(row: Attempt, at: datetime) -> None:
+    """A run that was pulled is RUNNING from the first beginning that is told."""
+    if row.run.status is RunStatus.CREATED:
+        row.run.status, row.run.started_at = RunStatus.RUNNING, at
 
 
 def _unstorable(report: Progress) -> bool:

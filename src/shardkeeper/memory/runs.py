@@ -8,7 +8,7 @@ from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pendin
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 from shardkeeper.memory.calls import Connection, store_call
-from shardkeeper.memory.claims import claim_one, claimable_for
+from shardkeeper.memory.claims import claim_one, claimable_for, pull_for
 from shardkeeper.memory.closing import close_pending
 from shardkeeper.memory.creation import create_one
 from shardkeeper.memory.outcomes import record_one, report_one
@@ -34,6 +34,13 @@ class MemoryRuns(Connection):
         rows = (row for row in map(database.attempt, keys) if row is not None)
         found = (claim_one(database, lease, row, now) for row in rows)
         return [each for each in found if each is not None]
+
+    @store_call
+    def pull(self, incarnation: str, most: int, not_jobs: Sequence[str]) -> list[Claimed]:
+        lease = self.database.leases.get(incarnation)
+        if lease is None or not self.database.rules.may_claim(lease):
+            return []
+        return list(pull_for(self.database, lease, most, frozenset(not_jobs)))
 
     @store_call
     def pending(self, incarnation: str, limit: int) -> list[Pending]:

@@ -23,10 +23,13 @@ from shardkeeper.ports.workers import (
     Notify,
     WorkerEvent,
     WorkersChanged,
+    WorkersSaid,
 )
 
 Behaviour = Callable[[AttemptOrder], tuple[float, Ending]]
-"""How long the attempt takes in seconds (infinity: it hangs), and how it ends if left alone."""
+"""How long the attempt takes in seconds (infinity: it hangs), and how it ends if left alone; of an order that
+``compensates``, how that ends. Its ``compensable`` is what the class is, however it ends.
+"""
 
 
 class CallLater(Protocol):
@@ -43,6 +46,7 @@ def completes(order: AttemptOrder) -> tuple[float, Ending]:
 class _Live:
     order: AttemptOrder
     started_at: datetime
+    compensable: bool
 
 
 _Identity = tuple[AttemptKey, int]
@@ -144,9 +148,14 @@ class MemoryWorkers:
             self._emit(AttemptEnded(order.key, order.claim_no, declined))
             return
         duration_s, ending = self._behaviour(order)
-        live = _Live(order, self._now())
+        live = _Live(order, self._now(), ending.compensable)
         self._live[order.key, order.claim_no] = live
-        self._emit(AttemptStarted(order.key, order.claim_no, live.started_at, ending.code_version))
+        phase = Phase.COMPENSATE if order.compensates else Phase.INITIALIZE
+        self._emit(
+            AttemptStarted(
+                order.key, order.claim_no, live.started_at, ending.code_version, ending.compensable, phase
+            )
+        )
         if order.timeout_s is not None and duration_s > order.timeout_s:
             duration_s, ending = order.timeout_s, _timed_out(order.timeout_s)
         if duration_s != float("inf"):
@@ -159,7 +168,9 @@ class MemoryWorkers:
         del self._live[identity]
         # by the duration, not by a second look at the clock: a step of the wall clock moves no end before its start
         finished_at = self._now() if lasted_s is None else live.started_at + timedelta(seconds=lasted_s)
-        ended = replace(ending, started_at=live.started_at, finished_at=finished_at)
+        ended = replace(
+            ending, started_at=live.started_at, finished_at=finished_at, compensable=live.compensable
+        )
         self._emit(AttemptEnded(*identity, ended))
         self._later(0.0, self._dispatch)
 
@@ -168,7 +179,7 @@ class MemoryWorkers:
 
     def _emit(self, event: WorkerEvent) -> None:
         if self._notify is not None and not self._dead:
-            self._notify(event)
+            self._notify(WorkersSaid((event,)))
 
 
 def _stopped(reason: str) -> Ending:

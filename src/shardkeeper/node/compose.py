@@ -38,7 +38,7 @@ from shardkeeper.node.works.leases import LeaseWork, TakeoverWork
 from shardkeeper.node.works.outbox import OutboxWork
 from shardkeeper.node.works.outcomes import OutcomesWork, replay
 from shardkeeper.node.works.pending import AlertsWork, PendingWork
-from shardkeeper.node.works.runs import RunsWork
+from shardkeeper.node.works.runs import PullsWork, RunsWork
 from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import Coordinator, NodeInfo
@@ -161,6 +161,7 @@ class _Composition:
         )
         return Lanes(
             runs=self._lane("runs", RunsWork(runs)),
+            pulls=self._lane("pulls", PullsWork(PostgresRuns(self._connect("pulls"), window_s))),
             outcomes=outcomes_lane,
             leases=self._lane("lease", leases),
             takeovers=self._lane("takeovers", TakeoverWork(PostgresLeases(self._connect("takeovers")))),
@@ -254,7 +255,9 @@ class _Composition:
             lease_s=self._settings.lease_s,
             on_time_window_s=self._settings.on_time_window,
             unrunnable_after_s=self._settings.unrunnable_after,
+            labels=self._settings.node.labels,
             most_ahead=self._settings.queue_size,
+            busy_at=self._settings.busy_at,
         )
 
     def _worker_settings(self) -> WorkersSettings:
@@ -265,6 +268,11 @@ class _Composition:
             allowed_modules=tasks.allowed_modules,
             script_dirs=tuple(map(str, tasks.script_dirs)),
             secrets=secrets_of(self._settings),
+            built_in={
+                "connections": {name: url.get_secret_value() for name, url in tasks.connections.items()},
+                "file_dirs": list(map(str, tasks.file_dirs)),
+                "allowed_networks": list(map(str, tasks.allowed_networks)),
+            },
         )
 
     def _registration(self, incarnation: str) -> Registration:

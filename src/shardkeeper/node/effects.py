@@ -25,6 +25,7 @@ from shardkeeper.domain.planner.actions import (
     Launch,
     Leave,
     MirrorView,
+    Pull,
     ReadPending,
     ReadPinned,
     ReadSpecs,
@@ -44,7 +45,7 @@ from shardkeeper.node.board import Board
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import DutyRoster
 from shardkeeper.node.lanes import Lane
-from shardkeeper.node.orders import OrderLimits, order_of
+from shardkeeper.node.orders import OrderLimits, OrderWriter
 from shardkeeper.ports.clock import Timers
 from shardkeeper.ports.workers import Workers
 
@@ -54,6 +55,7 @@ class Lanes:
     """One for each port of the store that must not wait for another."""
 
     runs: Lane[Create | Claim]
+    pulls: Lane[Pull]
     outcomes: Lane[Record | Report]
     leases: Lane[Join | Beat | SayDraining | Leave | MirrorView]
     takeovers: Lane[TakeOver]
@@ -78,12 +80,11 @@ class Effects:
         wake: Callable[[float, Event], None],
         ended: Callable[[], None],
     ) -> None:
-        self._node_id = node_id
         self._leases = lanes.leases
         self._workers = workers
         self._coordination = coordination
         self._duties = duties
-        self._limits = limits
+        self._orders = OrderWriter(node_id, limits)
         self._launched: dict[AttemptKey, int] = {}
         self._table = self._steps(lanes, timers, board, wake, ended)
 
@@ -102,6 +103,7 @@ class Effects:
             **dict.fromkeys((ReadSpecs, ReadPinned, Decline, ForgetDeclines), lanes.specs.put),
             **dict.fromkeys((ReadPending, CloseUnrunnable), lanes.pending.put),
             TakeOver: lanes.takeovers.put,
+            Pull: lanes.pulls.put,
             Alert: lanes.alerts.put,
             SayDraining: self._say_draining,
             SaySkewed: lambda action: self._coordination.skewed(action.skewed),
@@ -129,7 +131,7 @@ class Effects:
 
     def _launch(self, action: Launch) -> None:
         self._launched[action.claimed.key] = action.claimed.claim_no
-        self._workers.submit(order_of(action, self._node_id, self._limits))
+        self._workers.submit(self._orders.order_of(action))
 
     def _halt_all(self, action: HaltAll) -> None:
         for key, claim_no in self._launched.items():

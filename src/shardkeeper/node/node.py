@@ -29,7 +29,7 @@ from shardkeeper.node.orders import capacity_event, event_of
 from shardkeeper.ports.clock import Clock
 from shardkeeper.ports.coordinator import Published, Snapshot
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import WorkerEvent, WorkersChanged
+from shardkeeper.ports.workers import AttemptEnded, AttemptStarted, WorkerEvent, WorkersChanged, WorkersSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,18 @@ class PollSpecs:
     """The slow poll: what no hint told."""
 
 
-Letter = Event | Snapshot | Published | Hint | ListenerState | WorkerEvent | DutyDue | Reconsider | PollSpecs
+Letter = (
+    Event
+    | Snapshot
+    | Published
+    | Hint
+    | ListenerState
+    | WorkersSaid
+    | WorkerEvent
+    | DutyDue
+    | Reconsider
+    | PollSpecs
+)
 """Whatever may lie in a node's mailbox."""
 
 
@@ -73,6 +84,8 @@ class Node:
     def handle(self, letter: Letter) -> None:
         """Do what one letter asks for."""
         match letter:
+            case WorkersSaid():
+                self._workers_said(letter)
             case Snapshot():
                 self._plan(self._parts.coordination.seen(letter))
             case Published():
@@ -95,6 +108,13 @@ class Node:
                 self._plan([letter])
             case _:
                 self._other(letter)
+
+    def _workers_said(self, said: WorkersSaid) -> None:
+        """All of it; that an attempt began is not worth a word when it has ended, which tells it too."""
+        ended = {(one.key, one.claim_no) for one in said.events if isinstance(one, AttemptEnded)}
+        for event in said.events:
+            if not (isinstance(event, AttemptStarted) and (event.key, event.claim_no) in ended):
+                self.handle(event)
 
     def _other(self, letter: Letter) -> None:
         if isinstance(letter, WorkerEvent):

@@ -4,6 +4,7 @@ told.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.outcomes import Outcome, Progress, ValueRow
 from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged, Event
-from shardkeeper.domain.runs import AttemptStatus, Phase
+from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.domain.specs import SourceData
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
@@ -25,6 +26,8 @@ from shardkeeper.ports.workers import (
     Ending,
     EndingStatus,
     EntrypointChecked,
+    Isolation,
+    Kind,
     WorkerEvent,
     WorkersChanged,
 )
@@ -38,39 +41,87 @@ class OrderLimits:
     result_bytes: int = 1_048_576
 
 
-def order_of(launch: Launch, node_id: str, limits: OrderLimits) -> AttemptOrder:
-    """What the workers run: exactly the pinned versions, parameters merged (impl, job, run: later wins)."""
-    spec = launch.job.spec
-    return AttemptOrder(
-        key=launch.claimed.key,
-        claim_no=launch.claimed.claim_no,
-        kind=launch.impl.impl.kind.value,
-        entrypoint=launch.impl.impl.entrypoint,
-        isolation=launch.impl.impl.isolation.value,
-        context=_context(launch, node_id),
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What all attempts under the same versions have in common; most of what is submitted comes by the thousand."""
+
+    kind: Kind
+    entrypoint: str
+    isolation: Isolation
+    parameters: Mapping[str, Any]
+    """The ImplSpec's and the job's."""
+    item_parameters: Mapping[str, str]
+    timeout_s: float | None
+    phase_timeouts_s: Mapping[str, float]
+
+
+class OrderWriter:
+    """Turns launches into orders for the workers of this node."""
+
+    KEPT = 1_000
+    """Pairs of versions whose terms are remembered; the oldest goes first."""
+
+    def __init__(self, node_id: str, limits: OrderLimits) -> None:
+        self._node_id = node_id
+        self._limits = limits
+        self._terms: OrderedDict[tuple[int, int], _Terms] = OrderedDict()
+
+    def order_of(self, launch: Launch) -> AttemptOrder:
+        """What the workers run: exactly the pinned versions, parameters merged (impl, job, run: later wins)."""
+        terms = self._terms_of(launch)
+        claimed = launch.claimed
+        return AttemptOrder(
+            claimed.key,
+            claimed.claim_no,
+            terms.kind,
+            terms.entrypoint,
+            terms.isolation,
+            self._context(launch, terms),
+            terms.timeout_s,
+            terms.phase_timeouts_s,
+            self._limits.memory_bytes,
+            self._limits.result_bytes,
+        )
+
+    def _context(self, launch: Launch, terms: _Terms) -> Mapping[str, Any]:
+        key, run = launch.claimed.key, launch.claimed.run
+        own = run.parameters
+        return {
+            "job_name": run.job_name,
+            "run_id": key.run_id,
+            "run_name": run_name(run.job_name, key.fire_time),
+            "fire_time": key.fire_time.isoformat(),
+            "item": key.item,
+            "sharding_total_count": run.sharding_total_count,
+            "item_parameter": terms.item_parameters.get(str(key.item)) if terms.item_parameters else None,
+            "parameters": {**terms.parameters, **own} if own else terms.parameters,
+            "sources": [_source(source) for source in launch.sources] if launch.sources else [],
+            "attempt": key.attempt,
+            "node_id": self._node_id,
+            "checkpoint": dict(launch.claimed.checkpoint or {}),
+        }
+
+    def _terms_of(self, launch: Launch) -> _Terms:
+        versions = (launch.job.version, launch.impl.version)
+        terms = self._terms.get(versions)
+        if terms is None:
+            terms = self._terms[versions] = _terms(launch)
+            while len(self._terms) > self.KEPT:
+                self._terms.popitem(last=False)
+        return terms
+
+
+def _terms(launch: Launch) -> _Terms:
+    spec, impl = launch.job.spec, launch.impl.impl
+    return _Terms(
+        kind=impl.kind.value,
+        entrypoint=impl.entrypoint,
+        isolation=impl.isolation.value,
+        parameters={**impl.parameters, **spec.parameters},
+        item_parameters=spec.sharding_item_parameters,
         timeout_s=None if spec.timeout is None else spec.timeout.total_seconds(),
         phase_timeouts_s={phase: limit.total_seconds() for phase, limit in spec.phase_timeouts.items()},
-        memory_limit_bytes=limits.memory_bytes,
-        result_limit_bytes=limits.result_bytes,
     )
-
-
-def _context(launch: Launch, node_id: str) -> Mapping[str, Any]:
-    key, run, spec = launch.claimed.key, launch.claimed.run, launch.job.spec
-    return {
-        "job_name": run.job_name,
-        "run_id": key.run_id,
-        "run_name": run_name(run.job_name, key.fire_time),
-        "fire_time": key.fire_time.isoformat(),
-        "item": key.item,
-        "sharding_total_count": run.sharding_total_count,
-        "item_parameter": spec.sharding_item_parameters.get(str(key.item)),
-        "parameters": {**launch.impl.impl.parameters, **spec.parameters, **run.parameters},
-        "sources": [_source(source) for source in launch.sources],
-        "attempt": key.attempt,
-        "node_id": node_id,
-        "checkpoint": dict(launch.claimed.checkpoint or {}),
-    }
 
 
 def _source(source: SourceData) -> dict[str, Any]:
@@ -85,10 +136,8 @@ def _source(source: SourceData) -> dict[str, Any]:
 def event_of(told: WorkerEvent) -> Event | None:
     """What the planner is told of a worker's event; None where it does not concern it."""
     match told:
-        case AttemptStarted(key, claim_no, at, code_version):
-            return AttemptBegan(
-                Progress(key, claim_no, Phase.INITIALIZE, started_at=at, code_version=code_version)
-            )
+        case AttemptStarted(key, claim_no, at, code_version, _, phase):
+            return AttemptBegan(Progress(key, claim_no, phase, started_at=at, code_version=code_version))
         case AttemptProgressed(key, claim_no, phase, fraction, message):
             return AttemptBegan(Progress(key, claim_no, phase, fraction=fraction, message=message))
         case AttemptCheckpointed(key, claim_no, checkpoint):

@@ -38,8 +38,14 @@ class RunStore(Protocol):
         """PENDING → RUNNING under the caller, whose lease is locked and active; rows already RUNNING under
         it are returned too. What is missing from the answer was not to be had."""
 
+    def pull(self, incarnation: str, most: int, not_jobs: Sequence[str]) -> list[Claimed]:
+        """Attempts without an owner → RUNNING under the caller, whose lease is locked and active: at most ``most``, the
+        best first by age and priority, none of ``not_jobs``. What others are pulling is passed over. After an unknown
+        commit a reading of the lease tells what is held."""
+
     def pending(self, incarnation: str, limit: int) -> list[Pending]:
-        """Claimable attempts, longest waiting first, at most ``limit``; of each_node only the caller's node's, and
+        """Claimable attempts that have an owner, longest waiting first, at most ``limit``, and the heads of the queues
+        of what has none, where nobody pulled them for seconds; of each_node only the caller's node's, and
         those of nodes without an active lease (to be closed, when that lasts)."""
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:

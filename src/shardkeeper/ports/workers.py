@@ -41,6 +41,8 @@ class AttemptOrder:
     memory_limit_bytes: int | None = None
     result_limit_bytes: int = 1_048_576
     """Of the result, or of all values together, as JSON in UTF-8."""
+    compensates: bool = False
+    """Run ``compensate`` of the class and nothing else, in the phase of that name; result and values stay empty."""
 
 
 class EndingStatus(StrEnum):
@@ -94,6 +96,8 @@ class Ending:
     """With FAILED: this node cannot run the job (not importable here, not allowed here); nothing of the
     attempt ran.
     """
+    compensable: bool = False
+    """It had begun, and its class overrides ``compensate``; known of one whose worker died, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,10 @@ class AttemptStarted:
     claim_no: int
     at: datetime
     code_version: str | None = None
+    compensable: bool = False
+    """Whether its class overrides ``compensate``."""
+    phase: Phase = Phase.INITIALIZE
+    """The first phase: INITIALIZE, or COMPENSATE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +178,20 @@ WorkerEvent = (
     | WorkersChanged
     | EntrypointChecked
 )
-Notify = Callable[[WorkerEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersSaid:
+    """Events in their order: what there was to say at one time."""
+
+    events: tuple[WorkerEvent, ...]
+
+
+Notify = Callable[[WorkersSaid], None]
 
 
 class Workers(Protocol):
-    """``notify`` is called from any thread and only puts the event into a mailbox."""
+    """``notify`` is called from any thread and only puts what was said into a mailbox."""
 
     @property
     def capacity(self) -> int:

@@ -16,6 +16,7 @@ CREATE = (
     "SELECT ord, outcome, run_id, now, reason, own, claimed FROM shardkeeper.create_runs(%s, %s, %s::jsonb)"
 )
 CLAIM = "SELECT * FROM shardkeeper.claim_attempts(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[])"
+PULL = "SELECT * FROM shardkeeper.pull_attempts(%s, %s::int, %s::text[])"
 PENDING = "SELECT * FROM shardkeeper.pending_attempts(%s, %s::int)"
 RECORD = "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::jsonb)"
 PROGRESS = "SELECT shardkeeper.note_progress(%s, %s::jsonb)"
@@ -49,13 +50,16 @@ class PostgresRuns:
         found = self._connection.fetch(CLAIM, (incarnation, *rows.key_columns(keys)))
         return [rows.claimed(row) for row in found]
 
+    def pull(self, incarnation: str, most: int, not_jobs: Sequence[str]) -> list[Claimed]:
+        found = self._connection.fetch(PULL, (incarnation, most, list(not_jobs)))
+        return [rows.claimed(row) for row in found]
+
     def pending(self, incarnation: str, limit: int) -> list[Pending]:
         return [rows.pending(row) for row in self._connection.fetch(PENDING, (incarnation, limit))]
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
         def call(part: Sequence[Outcome]) -> list[OutcomeAnswer]:
-            batch = rows.as_json([rows.outcome_json(order, each) for order, each in enumerate(part)])
-            found = self._connection.fetch(RECORD, (incarnation, batch))
+            found = self._connection.fetch(RECORD, (incarnation, rows.outcomes_json(part)))
             return [rows.outcome_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(outcomes, call, _refused_outcome)

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import tempfile
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -69,6 +70,32 @@ class TasksSettings(_Group):
     script_dirs: FromJson[tuple[Path, ...]] = ()
     memory_limit: Annotated[int, Field(gt=0)] | None = None
     result_limit: Annotated[int, Field(gt=0)] = 1024 * 1024
+    connections: FromJson[dict[str, SecretStr]] = Field(default_factory=dict)
+    """For the built-in task ``sql``: URLs by name."""
+    file_dirs: FromJson[tuple[Path, ...]] = ()
+    """For the built-in task ``image-resize``."""
+    allowed_networks: FromJson[tuple[IPv4Network | IPv6Network, ...]] = ()
+    """For the built-in task ``http-get``: what it reaches although it is not public."""
+
+    @field_validator("connections")
+    @classmethod
+    def _postgresql(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, url in value.items():
+            if NAME.fullmatch(name) is None:
+                raise ValueError(
+                    f"{name!r} must be letters, digits, dots, dashes and underscores, at most 100"
+                )
+            if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+                raise ValueError(f"the URL of {name} must begin with postgresql://")
+        return value
+
+    @field_validator("file_dirs")
+    @classmethod
+    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for path in value:
+            if not path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"{path} must be an absolute path")
+        return value
 
     @field_validator("memory_limit", "result_limit", mode="before")
     @classmethod

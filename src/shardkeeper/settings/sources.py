@@ -10,6 +10,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -73,7 +74,7 @@ def shown(settings: Settings) -> dict[str, Any]:
             return {key: plain(one) for key, one in value.items()}
         if isinstance(value, tuple):
             return [plain(one) for one in value]
-        return str(value) if isinstance(value, Path) else value
+        return str(value) if isinstance(value, Path | IPv4Network | IPv6Network) else value
 
     found: dict[str, Any] = plain(settings.model_dump())
     found["lease"] = settings.lease_s
@@ -84,9 +85,17 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
     """Every secret there is, and the password in each URL, to be masked wherever a task or an error lets it out."""
     groups = (settings, settings.zookeeper, settings.slack)
     held = [value for group in groups for value in group.__dict__.values() if isinstance(value, SecretStr)]
+    held += settings.tasks.connections.values()
     texts = [one.get_secret_value() for one in held]
-    passwords = [urlsplit(one).password or "" for one in texts if "://" in one]
+    passwords = [password for one in texts if "://" in one for password in _passwords(one)]
     return tuple(dict.fromkeys(text for text in (*texts, *passwords, *map(unquote, passwords)) if text))
+
+
+def _passwords(url: str) -> list[str]:
+    """Before the host, and among the parameters, where libpq takes them too."""
+    parts = urlsplit(url)
+    named = (one.partition("=") for one in parts.query.split("&"))
+    return [parts.password or "", *(value for name, _, value in named if name.endswith("password"))]
 
 
 def _toml(path: str | None, problems: list[str]) -> dict[str, Any]:

@@ -34,12 +34,12 @@ from shardkeeper.node.works.housekeeping import HousekeepingWork
 from shardkeeper.node.works.leases import LeaseWork, TakeoverWork
 from shardkeeper.node.works.outcomes import OutcomesWork, replay
 from shardkeeper.node.works.pending import AlertsWork, PendingWork
-from shardkeeper.node.works.runs import RunsWork
+from shardkeeper.node.works.runs import PullsWork, RunsWork
 from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import NodeInfo
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkerEvent
+from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkersSaid
 from shardkeeper.simulation.disk import ProcessJournal
 from shardkeeper.simulation.host import Host
 from shardkeeper.simulation.process import Process
@@ -88,7 +88,7 @@ class SimNode:
 
     def start(self) -> None:
         """As node.daemon starts: workers, timers, the loop, then the listener."""
-        self.workers.start(self._worker_says)
+        self.workers.start(self._workers_say)
         self._timers.start(lambda key: self.post(TimerFired(key)))
         self.post(CapacityChanged(self.workers.capacity, fit=True))
         self.post(Started())
@@ -180,10 +180,11 @@ class SimNode:
         return Node(parts, self._later)
 
     def _make_lanes(self) -> Lanes:
-        runs, pending, alerts = (self._lane() for _ in range(3))
+        runs, pulls, pending, alerts = (self._lane() for _ in range(4))
         leases, takeovers, specs = self._lane(), self._lane(), self._lane()
         host = self.host
         runs.serve(RunsWork(self._store(runs)))
+        pulls.serve(PullsWork(self._store(pulls)))
         outcomes = OutcomesWork(self._store(self._outcomes), self._journal, self.clock.monotonic)
         self._outcomes.serve(outcomes, outcomes.dropped)
         pending.serve(PendingWork(self._store(pending), PENDING_LIMIT))
@@ -194,7 +195,7 @@ class SimNode:
         leases.serve(
             LeaseWork(store, self._registration, lambda: leases.sent_mono, lambda: self._replay(store))
         )
-        return Lanes(runs, self._outcomes, leases, takeovers, specs, pending, alerts)
+        return Lanes(runs, pulls, self._outcomes, leases, takeovers, specs, pending, alerts)
 
     def _make_duties(self, alerts: Lane[Alert]) -> DutyRoster:
         sweep, house = self._lane(), self._lane()
@@ -285,14 +286,15 @@ class SimNode:
         world.witnesses.begin(self.host.plan.node_id, self.process_no, order)
         if world.rng.random() < world.tasks.weather.saves:
             saved = AttemptCheckpointed(order.key, order.claim_no, {"by": self.name})
-            self.process.call_later(0.0, lambda: self._worker_says(saved))
+            self.process.call_later(0.0, lambda: self._workers_say(WorkersSaid((saved,))))
         return world.tasks.behave(order)
 
-    def _worker_says(self, event: WorkerEvent) -> None:
+    def _workers_say(self, said: WorkersSaid) -> None:
         """Workers live on while the node is paused; what they say waits in the pipe."""
-        self.host.world.witnesses.end(self.process_no, event)
+        for event in said.events:
+            self.host.world.witnesses.end(self.process_no, event)
         if self.process.alive:
-            self.process.call_later(0.0, lambda: self.post(event))
+            self.process.call_later(0.0, lambda: self.post(said))
 
     def _later(self, seconds: float, letter: Letter) -> None:
         self.process.call_later(seconds, lambda: self._handle(letter))

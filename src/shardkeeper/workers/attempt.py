@@ -48,7 +48,10 @@ class Attempt:
         """``shared``: other attempts run in this process at the same time."""
         self.order = order
         self.seq: int = order["seq"]
-        self.context: Mapping[str, Any] = order["context"]
+        self.slot: int = order.get("slot", 0)
+        self.context: dict[str, Any] = order["context"]
+        for name in order.get("empty", ()):
+            self.context[name] = None
         self.around = around
         self.shared = shared
         self.log = _LOG
@@ -100,19 +103,20 @@ class Attempt:
         self._told_import = True
         self.say("importing")
 
-    def begin(self, at: float, code_version: str | None) -> None:
-        """Its first phase begins. The node looks at the page of a worker with one attempt; else it must be told."""
-        if self.shared or self._told_import:
-            self.say("started", at=at, code_version=code_version)
-        if not self.shared:
-            self.around.page.begin(self.seq, at, code_version)
+    def begin(self, at: float, code_version: str | None, compensable: bool) -> None:
+        """Its first phase begins. The node finds it on the page; after an import, when it has stopped looking, it is
+        told.
+        """
+        self.around.page.begin(self.slot, self.seq, at, code_version, compensable)
+        if self._told_import:
+            self.say("started")
 
     def entered(self, phase: str) -> None:
         """A phase begins."""
         self.phase = phase
         if not self.shared:
             self.around.page.enter(phase)
-        if self.order.get("phases"):
+        if "phases" in self.order:
             self.say("phase", phase=phase)
 
     def ask_to_stop(self) -> None:

@@ -1,10 +1,10 @@
-"""A worker process: ``python -m shardkeeper.workers.child CHANNEL CONTROL PAGE LOG MODE``.
+"""A worker process: ``python -m shardkeeper.workers.child ORDERS CHANNEL CONTROL PAGE LOG MODE``.
 
-The first four are descriptors, the mode is ``own`` or ``shared``.
+The first five are descriptors, the mode is ``own`` or ``shared``.
 
-Orders come over the channel, read by the main thread, which runs them (``own``), or hands them to threads (``shared``).
-Outcomes leave the same way. The control socket is read by a thread of its own, which is asleep unless somebody is to be
-stopped, or the node has died: then it kills this process's group, itself included.
+Orders are taken one by one from their queue by the main thread, which runs them (``own``), or by threads (``shared``).
+Outcomes leave over the channel, each at once. The control socket is read by a thread of its own, which is asleep
+unless somebody is to be stopped, or the node has died: then it kills this process's group, itself included.
 """
 
 from __future__ import annotations
@@ -12,52 +12,54 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import queue
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 
 from shardkeeper.task import DistributeTask, TaskStopped
+from shardkeeper.tasks import node_settings
 from shardkeeper.workers.attempt import Attempt, Surroundings
 from shardkeeper.workers.capture import Capture, MemoryTail
 from shardkeeper.workers.frames import FrameReader, Message, packed
 from shardkeeper.workers.hygiene import Hygiene
 from shardkeeper.workers.imports import Declined, Imports
 from shardkeeper.workers.kinds import find_task
+from shardkeeper.workers.mail import Inbox
 from shardkeeper.workers.outcome import outcome_frame, run_attempt
 from shardkeeper.workers.page import Page
 from shardkeeper.workers.strays import become_reaper, descendants, has_children, kill_children
+from shardkeeper.workers.team import Team
 
 LOST_CHANNEL = 97
 """Exit code of a worker whose channel to the node was closed or overwritten by a task."""
 BROKEN = 98
 """Exit code of a worker with a defect of its own."""
-ORDER_LIMIT = 1 << 30
 
 
 class Child:
     """The worker's own side."""
 
-    def __init__(self, channel_fd: int, control_fd: int, page_fd: int, log_fd: int, shared: bool) -> None:
+    def __init__(
+        self, orders_fd: int, channel_fd: int, control_fd: int, page_fd: int, log_fd: int, shared: bool
+    ) -> None:
         self._pid = os.getpid()
         self._shared = shared
+        self._inbox = Inbox(_high(orders_fd))
         self._channel = socket.socket(fileno=_high(channel_fd))
         self._control = socket.socket(fileno=_high(control_fd))
         self._channel_stat = _identity(self._channel.fileno())
         self._page = Page(page_fd)
         os.close(page_fd)
         self._capture = Capture(self._page, _high(log_fd))
-        self._reader = FrameReader(ORDER_LIMIT)
         self._sending = threading.Lock()
         self._attempts: dict[int, Attempt] = {}
         self._stopped_early: set[int] = set()
         self._registry = threading.Lock()
         self._current: Attempt | None = None
-        self._work: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._threads = self._busy = 0
+        self._team = Team(self._inbox, self._handle, self._team_ended)
 
     def run(self) -> None:
         """Until told to leave, or the node is gone."""
@@ -69,8 +71,10 @@ class Child:
             # its orphans are reaped after each attempt; among threads nobody could tell whose they are
             become_reaper()
         self._capture.install()
-        messages = self._messages()
-        hello = next(messages)
+        hello = self._inbox.take()
+        if hello is None:
+            self._die()
+            return
         self._around = Surroundings(
             self._send,
             Imports(hello["allowed_modules"]),
@@ -79,26 +83,35 @@ class Child:
             tuple(hello["script_dirs"]),
             tuple(hello["secrets"]),
         )
+        node_settings.tell(hello["built_in"])
         threading.Thread(target=self._watch, name="shardkeeper-watch", daemon=True).start()
-        self._hygiene = Hygiene((0, 1, 2, self._channel.fileno(), self._control.fileno()))
+        fds = (0, 1, 2, self._channel.fileno(), self._control.fileno(), self._inbox.fileno())
+        self._hygiene = Hygiene(fds)
         self._send(packed({"t": "ready"}))
-        for message in messages:
-            self._handle(message)
+        if self._shared:
+            self._team.start()
+            # signals are for the main thread, which has nothing else to do
+            threading.Event().wait()
+        self._serve_alone()
 
-    def _messages(self) -> Iterator[Message]:
-        while True:
-            try:
-                data = self._channel.recv(65_536)
-            except OSError:
-                os._exit(LOST_CHANNEL)
-            if not data:
-                self._die()
-            yield from self._reader.feed(data)
+    def _serve_alone(self) -> None:
+        try:
+            for message in self._inbox:
+                self._handle(message)
+        except OSError:
+            os._exit(LOST_CHANNEL)
+        self._die()
+
+    def _team_ended(self, error: BaseException | None) -> None:
+        """Never by an attempt's doing. Without this thread its attempt, and all after it, would wait for ever."""
+        if error is None:
+            self._die()
+        os._exit(LOST_CHANNEL if isinstance(error, OSError) else BROKEN)
 
     def _handle(self, message: Message) -> None:
         match message["t"]:
             case "run" if self._shared:
-                self._hand_over(message)
+                self._run_beside(message)
             case "run":
                 self._run_alone(message)
             case "check":
@@ -121,8 +134,7 @@ class Child:
             kill_children()
             if has_children():
                 outcome["retire"] = "children that cannot be killed"
-        outcome["log"] = self._capture.text(self._around.secrets)
-        self._capture.take_streams()
+        self._add_log(outcome)
         spoilt = self._hygiene.spoilt()
         if spoilt is not None:
             outcome.setdefault("retire", f"the task has changed: {spoilt}")
@@ -130,36 +142,21 @@ class Child:
         if "retire" in outcome:
             os._exit(0)
 
-    def _hand_over(self, message: Message) -> None:
-        self._register(message)
-        with self._registry:
-            self._busy += 1
-        if self._threads < self._busy:
-            self._threads += 1
-            threading.Thread(
-                target=self._serve, name=f"shardkeeper-task-{self._threads}", daemon=True
-            ).start()
-        self._work.put(message)
-
-    def _serve(self) -> None:
-        try:
-            while True:
-                self._run_beside(self._work.get())
-        finally:
-            # never by an attempt's doing; without this thread its attempt, and all after it, would wait for ever
-            os._exit(BROKEN)
-
     def _run_beside(self, message: Message) -> None:
-        attempt = self._attempts[message["seq"]]
+        attempt = self._register(message)
         self._capture.begin(MemoryTail())
         outcome, body = _undisturbed(attempt)
         self._leave_if_forked()
-        outcome["log"] = self._capture.text(self._around.secrets)
-        self._capture.take_streams()
+        self._add_log(outcome)
         with self._registry:
             del self._attempts[attempt.seq]
-            self._busy -= 1
         self._send(outcome_frame(outcome, body))
+
+    def _add_log(self, outcome: Message) -> None:
+        log = self._capture.text(self._around.secrets)
+        if log is not None:
+            outcome["log"] = log
+        self._capture.take_streams()
 
     def _register(self, message: Message) -> Attempt:
         attempt = Attempt(message, self._around, self._shared)
@@ -201,7 +198,13 @@ class Child:
             if not data:
                 self._die()
             for message in reader.feed(data):
-                self._stop(message["seq"], message["t"] == "interrupt")
+                self._wish(message)
+
+    def _wish(self, message: Message) -> None:
+        if message["t"] == "widen":
+            self._team.widen(message["orders"])
+        else:
+            self._stop(message["seq"], message["t"] == "interrupt")
 
     def _stop(self, seq: int, interrupt: bool) -> None:
         with self._registry:
@@ -250,7 +253,8 @@ def _undisturbed(attempt: Attempt) -> tuple[Message, bytes]:
     try:
         return run_attempt(attempt, find_task)
     except TaskStopped:
-        return {"t": "ended", "seq": attempt.seq, "status": "STOPPED", "error_message": "stopped"}, b""
+        outcome = {"t": "ended", "seq": attempt.seq, "status": "STOPPED", "error_message": "stopped"}
+        return {**outcome, "times_ms": {}}, b""
 
 
 def _ignored(number: int, frame: FrameType | None) -> None:
@@ -273,8 +277,8 @@ def main() -> None:
     """Start as the node asks."""
     *fds, mode = sys.argv[1:]
     sys.argv[1:] = []
-    channel, control, page, log = map(int, fds)
-    Child(channel, control, page, log, mode == "shared").run()
+    orders, channel, control, page, log = map(int, fds)
+    Child(orders, channel, control, page, log, mode == "shared").run()
 
 
 if __name__ == "__main__":

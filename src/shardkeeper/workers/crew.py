@@ -18,6 +18,9 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 10.0
 _TROUBLE = 3
 """So many starts that came to nothing in a row are a problem of the machine, not an accident."""
 
+_OWN_SLOTS, _SHARED_SLOTS = 32, 1024
+"""How many orders a worker can hold."""
+
 
 class Crew:
     """Up to ``capacity`` workers of one attempt each, and one shared by all attempts of isolation ``thread``."""
@@ -66,7 +69,8 @@ class Crew:
             if self._guard is None:
                 self._guard = self._start_guard()
             self._count += 1
-            process = WorkerProcess(self.settings, f"{self._mark}.{self._count}", shared)
+            slots = max(_SHARED_SLOTS, 2 * self.capacity) if shared else _OWN_SLOTS
+            process = WorkerProcess(self.settings, f"{self._mark}.{self._count}", shared, slots)
         except OSError as error:
             self.failed(f"a worker process cannot be started: {error}", now)
             return
@@ -120,13 +124,12 @@ class Crew:
             if worker in some:
                 some.remove(worker)
 
-    def resize(self, capacity: int, now: float) -> None:
-        """Fewer: idle ones go first."""
+    def resize(self, capacity: int) -> list[Worker]:
+        """Those that are too many, to be dismissed: idle ones first."""
         self.capacity = max(1, capacity)
         self._wanted = min(self._wanted, self.capacity)
-        surplus = len(self.own) - self.capacity
-        for worker in sorted(self.own, key=lambda one: len(one.flights))[: max(0, surplus)]:
-            self.dismiss(worker, now)
+        surplus = max(0, len(self.own) - self.capacity)
+        return sorted(self.own, key=lambda one: len(one.flights))[:surplus]
 
     def state(self) -> WorkersChanged | None:
         """The news, when it is any."""

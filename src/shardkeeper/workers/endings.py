@@ -10,19 +10,47 @@ from shardkeeper.ports.workers import AttemptOrder, EndedValue, Ending, EndingSt
 from shardkeeper.workers.flight import Flight, Verdict, instant
 from shardkeeper.workers.frames import Message
 
+_PHASES = {phase.value: phase for phase in Phase}
+_STATUSES = {status.value: status for status in EndingStatus}
 _TIMED_OUT = (Verdict.WHOLE, Verdict.PHASE)
 
 
-def ending_of(flight: Flight, outcome: Message) -> Ending:
-    """The worker's own account; a time that ran out before it arrived wins over it."""
-    times = outcome.get("times_ms") or {}
-    status = EndingStatus(outcome["status"])
+def ending_of(flight: Flight, outcome: Message) -> tuple[Ending, float]:
+    """The worker's own account, and the milliseconds that its phases took; a time that ran out before it arrived wins
+    over it.
+    """
+    times = outcome["times_ms"]
+    status = _STATUSES[outcome["status"]]
+    if status is EndingStatus.COMPLETED and flight.verdict not in _TIMED_OUT:
+        ending = _completed(outcome, times)
+    else:
+        ending = _not_completed(flight, status, outcome, times)
+    return ending, sum(times.values())
+
+
+def _completed(outcome: Message, times: dict[str, float]) -> Ending:
+    get = outcome.get
+    body = get("body")
+    return Ending(
+        EndingStatus.COMPLETED,
+        _phase(get("phase")),
+        _instant(get("started_at")),
+        _instant(get("finished_at")),
+        times.get("initialize"),
+        times.get("calculate"),
+        times.get("validate"),
+        result=get("json") if body == "result" else None,
+        values=_values(get("json")) if body == "values" else (),
+        log=get("log"),
+        code_version=get("code_version"),
+        compensable=get("compensable", False),
+    )
+
+
+def _not_completed(flight: Flight, status: EndingStatus, outcome: Message, times: dict[str, float]) -> Ending:
     error_type, message = outcome.get("error_type"), outcome.get("error_message")
-    body = outcome.get("body")
-    answer = outcome.get("json")
     if flight.verdict in _TIMED_OUT:
-        status, error_type, message, body = EndingStatus.TIMED_OUT, "TimedOut", flight.detail, None
-    completed = status is EndingStatus.COMPLETED
+        status, error_type, message = EndingStatus.TIMED_OUT, "TimedOut", flight.detail
     return Ending(
         status=status,
         phase=_phase(outcome.get("phase")),
@@ -31,17 +59,16 @@ def ending_of(flight: Flight, outcome: Message) -> Ending:
         initialize_ms=times.get("initialize"),
         calculate_ms=times.get("calculate"),
         validate_ms=times.get("validate"),
-        result=answer if completed and body == "result" else None,
-        values=_values(answer) if completed and body == "values" else (),
         refused_values=_values(outcome.get("refused") or ()),
-        error_type=None if completed else error_type,
-        error_message=None if completed else message,
+        error_type=error_type,
+        error_message=message,
         traceback=outcome.get("traceback"),
         log=outcome.get("log"),
         code_version=outcome.get("code_version"),
         delay_s=outcome.get("delay_s", 0.0),
         cancelled=outcome.get("cancelled", False),
         decline=outcome.get("decline", False),
+        compensable=outcome.get("compensable", False),
     )
 
 
@@ -69,6 +96,7 @@ def ending_of_death(flight: Flight, death: str, phase: str | None, log: str | No
         error_message=message,
         log=log,
         code_version=flight.code_version,
+        compensable=flight.compensable,
     )
 
 
@@ -102,7 +130,7 @@ def _values(rows: object) -> tuple[EndedValue, ...]:
 
 
 def _phase(name: str | None) -> Phase | None:
-    return Phase(name) if name else None
+    return _PHASES[name] if name else None
 
 
 def _instant(epoch_s: float | None) -> datetime | None:

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from shardkeeper.ports.workers import AttemptOrder
-from shardkeeper.workers.frames import packed
+from shardkeeper.workers.mail import packets_of
 from shardkeeper.workers.process import WorkerProcess
 
 NEVER = float("inf")
 _EXIT_PATIENCE_S = 2.0
-_EXIT = packed({"t": "exit"})
+_EXIT = packets_of({"t": "exit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,36 @@ class Verdict(StrEnum):
     CLOSE = "close"
 
 
-@dataclass(slots=True, eq=False)
 class Flight:
-    """``seq``: its number in this node's life."""
+    """An order on its way to its end. ``seq``: its number in this node's life."""
 
-    seq: int
-    order: AttemptOrder | Check
+    # what most flights never change stands in the class: to make one costs next to nothing
     worker: Worker | None = None
-    deaths: int = 0
+    slot = 0
+    """Where its worker's page tells that it has begun."""
+    large = False
+    """Too large to be taken back from its worker."""
+    short = False
+    """Others like it took next to no time."""
+    deaths = 0
     """Workers that died before it began."""
-    importing: bool = False
+    importing = False
     started_at: float | None = None
     """Wall clock, seconds since the epoch; None: not begun."""
     code_version: str | None = None
+    compensable = False
     phase: str | None = None
     verdict: Verdict | None = None
-    detail: str = ""
-    whole_at: float = NEVER
-    phase_at: float = NEVER
-    import_at: float = NEVER
-    interrupt_at: float = NEVER
-    kill_at: float = NEVER
+    detail = ""
+    whole_at = NEVER
+    phase_at = NEVER
+    import_at = NEVER
+    interrupt_at = NEVER
+    kill_at = NEVER
+
+    def __init__(self, seq: int, order: AttemptOrder | Check) -> None:
+        self.seq = seq
+        self.order = order
 
     @property
     def next_at(self) -> float:
@@ -68,11 +77,12 @@ class Flight:
         """Whether something of it has run."""
         return self.started_at is not None
 
-    def start(self, epoch_s: float, code_version: str | None, now: float) -> None:
+    def start(self, epoch_s: float, code_version: str | None, compensable: bool, now: float) -> None:
         """Its first phase begins."""
         assert isinstance(self.order, AttemptOrder)
         self.started_at = epoch_s
         self.code_version = code_version
+        self.compensable = compensable
         self.importing = False
         self.import_at = NEVER
         if self.order.timeout_s is not None:
@@ -114,7 +124,19 @@ class Flight:
 class Worker:
     """A process and what it is doing."""
 
-    __slots__ = ("flights", "kill_at", "leaving", "process", "ready", "reason", "shared")
+    __slots__ = (
+        "flights",
+        "free",
+        "idle_since",
+        "kill_at",
+        "large",
+        "leaving",
+        "moved_at",
+        "process",
+        "ready",
+        "reason",
+        "shared",
+    )
 
     def __init__(self, process: WorkerProcess, shared: bool, ready_by: float) -> None:
         self.process = process
@@ -125,6 +147,28 @@ class Worker:
         self.reason: str | None = None
         """Why the node has killed it, if it has."""
         self.flights: dict[int, Flight] = {}
+        self.free = list(range(process.page.slots))
+        """Slots of its page that no flight holds."""
+        self.large = 0
+        """Flights that cannot be taken back."""
+        self.moved_at = 0.0
+        """When it was last seen to end something, or to get its only order."""
+        self.idle_since = 0.0
+
+    def hold(self, flight: Flight, now: float) -> None:
+        """An order is on its way to it."""
+        if not self.flights:
+            self.moved_at = now
+        flight.worker = self
+        self.large += flight.large
+        self.flights[flight.seq] = flight
+
+    def release(self, flight: Flight) -> None:
+        """It has nothing to do with that order any more."""
+        del self.flights[flight.seq]
+        self.large -= flight.large
+        self.free.append(flight.slot)
+        flight.worker = None
 
     def leave(self, now: float) -> None:
         """No more orders; it ends when it has nothing left to do."""
@@ -133,7 +177,7 @@ class Worker:
             self.kill_at = NEVER
         if not self.flights and self.kill_at == NEVER:
             self.kill_at = now + _EXIT_PATIENCE_S
-            self.process.send(_EXIT)
+            self.process.outbox.send(_EXIT)
 
     def kill(self, reason: str) -> None:
         """At once; the pidfd will tell when it is dead."""

@@ -14,14 +14,33 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 _SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
 _LC_ALL = 6
-# the C function: signal.getsignal makes an enumeration's member of each
-_getsignal = _signal.getsignal
+_TIMERS = (0, 1, 2)
+# the C functions: those of the module signal make an enumeration's member of each number; and bound once, so that no task
+# can put its own in their place
+_getsignal, _sigmask, _getitimer = _signal.getsignal, _signal.pthread_sigmask, _signal.getitimer
+_SIG_BLOCK = int(signal.SIG_BLOCK)
+_setlocale, _getrlimit = _locale.setlocale, resource.getrlimit
+_NAMES = (
+    "file descriptors",
+    "working directory",
+    "umask",
+    "signal handlers",
+    "signal mask",
+    "timers",
+    "environment",
+    "locale",
+    "sys.path",
+    "limits",
+    "interpreter settings",
+    "threads",
+    "user or session",
+)
 _MODULES_RIGHT = frozenset({"environment", "locale", "sys.path", "interpreter settings", "threads"})
 
 
@@ -31,65 +50,66 @@ class Hygiene:
     def __init__(self, fds: Sequence[int]) -> None:
         """``fds``: descriptors that must stay what they are."""
         self._fds = tuple(fds)
-        self._looks: tuple[tuple[str, Callable[[], Any]], ...] = (
-            ("file descriptors", self._descriptors),
-            ("working directory", _working_directory),
-            ("umask", _umask),
-            ("signal handlers", _handlers),
-            ("signal mask", lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ())),
-            ("timers", lambda: [signal.getitimer(which) != (0.0, 0.0) for which in (0, 1, 2)]),
-            ("environment", lambda: dict(os.environ._data)),  # type: ignore[attr-defined] # unencoded: ten times as quick
-            ("locale", lambda: _locale.setlocale(_LC_ALL)),
-            ("sys.path", lambda: list(sys.path)),
-            ("limits", lambda: [resource.getrlimit(which) for which in _LIMITS]),
-            ("interpreter settings", _interpreter),
-            ("threads", threading.active_count),
-            ("user or session", lambda: (os.geteuid(), os.getegid(), os.getsid(0), os.getpgid(0))),
-        )
-        self._accepted: dict[str, Any] = {}
+        self._accepted: tuple[Any, ...] = ()
         self.accept()
 
     def accept(self) -> None:
         """Things are fine as they are now."""
-        self._accepted = {name: _safely(look) for name, look in self._looks}
+        self._accepted = self._look()
 
     def accept_import(self) -> None:
         """A module was imported: some lasting effects are its right (settings, threads of its own), others are not."""
-        self._accepted.update({name: _safely(look) for name, look in self._looks if name in _MODULES_RIGHT})
+        now = self._look()
+        self._accepted = tuple(
+            new if name in _MODULES_RIGHT else old
+            for name, new, old in zip(_NAMES, now, self._accepted, strict=True)
+        )
 
     def spoilt(self) -> str | None:
         """What is not as it was, by name; None when all is well."""
-        accepted = self._accepted
-        for name, look in self._looks:
-            if _safely(look) != accepted[name]:
-                return name
-        return None
+        now = self._look()
+        if now == self._accepted:
+            return None
+        return next(name for name, new, old in zip(_NAMES, now, self._accepted, strict=True) if new != old)
 
-    def _descriptors(self) -> list[tuple[int, int]]:
-        return [(stat.st_dev, stat.st_ino) for stat in map(os.fstat, self._fds)]
+    def _look(self) -> tuple[Any, ...]:
+        """All of it, in the order of ``_NAMES``."""
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return (
+            self._descriptors(),
+            _working_directory(),
+            mask,
+            tuple(map(_getsignal, _SIGNALS)),
+            _sigmask(_SIG_BLOCK, ()),
+            tuple(map(_timer_runs, _TIMERS)),
+            dict(os.environ._data),  # type: ignore[attr-defined] # unencoded: ten times as quick
+            _setlocale(_LC_ALL),
+            list(sys.path),
+            tuple(map(_getrlimit, _LIMITS)),
+            _interpreter(),
+            threading.active_count(),
+            (os.geteuid(), os.getegid(), os.getsid(0), os.getpgid(0)),
+        )
+
+    def _descriptors(self) -> Any:
+        try:
+            return [(stat.st_dev, stat.st_ino) for stat in map(os.fstat, self._fds)]
+        except OSError as error:
+            return repr(error)
 
 
-def _safely(look: Callable[[], Any]) -> Any:
+def _working_directory() -> Any:
     try:
-        return look()
-    except (OSError, ValueError) as error:
+        # a quarter of what os.getcwd takes
+        stat = os.stat(".")  # noqa: PTH116 - as the line above
+    except OSError as error:
         return repr(error)
-
-
-def _working_directory() -> tuple[int, int]:
-    # a quarter of what os.getcwd takes
-    stat = os.stat(".")  # noqa: PTH116 - as the line above
     return stat.st_dev, stat.st_ino
 
 
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _handlers() -> list[Any]:
-    return [_getsignal(number) for number in _SIGNALS]
+def _timer_runs(which: int) -> bool:
+    return _getitimer(which) != (0.0, 0.0)
 
 
 def _interpreter() -> tuple[Any, ...]:

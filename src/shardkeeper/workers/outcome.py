@@ -17,6 +17,7 @@ from shardkeeper.task import (
     ShardContext,
     TaskStopped,
     ValidationError,
+    checked_delay_s,
 )
 from shardkeeper.workers.attempt import Attempt
 from shardkeeper.workers.frames import Message, framed, packed
@@ -26,6 +27,8 @@ from shardkeeper.workers.texts import cut, message_of, traceback_of
 
 REFUSED_VALUES = 20
 """How many refused values are kept with the error."""
+
+_NO_COMPENSATION = DistributeTask.compensate
 
 Find = Callable[[Attempt], tuple[Callable[[], DistributeTask], str | None]]
 """From an attempt to what makes its task object, and its code version. Raises Declined."""
@@ -41,13 +44,21 @@ def run_attempt(attempt: Attempt, find: Find) -> tuple[Message, bytes]:
             if attempt.stop_asked:
                 raise TaskStopped
             make, code_version = find(attempt)
-            outcome["code_version"] = code_version
+            compensable = getattr(make, "compensate", _NO_COMPENSATION) is not _NO_COMPENSATION
             at = time.time()
             outcome["started_at"] = at
-            attempt.begin(at, code_version)
+            if code_version is not None:
+                outcome["code_version"] = code_version
+            if compensable:
+                outcome["compensable"] = True
+            attempt.begin(at, code_version, compensable)
             _limit_memory(attempt)
             attempt.open()
-            phases.run(make(), ShardContext(attempt.context, attempt.log, attempt))
+            context = ShardContext(attempt.context, attempt.log, attempt)
+            if "compensates" in attempt.order:
+                phases.compensate(make(), context)
+            else:
+                phases.run(make(), context)
         finally:
             attempt.shut()
             _lift_memory_limit(attempt)
@@ -59,7 +70,8 @@ def run_attempt(attempt: Attempt, find: Find) -> tuple[Message, bytes]:
         _lift_memory_limit(attempt)
         outcome.update(_failure(attempt, error, phases))
     outcome["finished_at"] = time.time()
-    outcome.setdefault("phase", phases.phase)
+    if phases.phase is not None:
+        outcome.setdefault("phase", phases.phase)
     outcome["times_ms"] = phases.times_ms
     return outcome, body
 
@@ -101,7 +113,7 @@ def _failure(attempt: Attempt, error: BaseException, phases: Phases) -> Message:
             "error_message": failure["error_message"] or "stopped",
         }
     if isinstance(error, RetryLater):
-        return {**failure, "status": "RETRY_LATER", "delay_s": error.seconds}
+        return {**failure, **_later(error)}
     if isinstance(error, Cancel):
         return {**failure, "status": "STOPPED", "cancelled": True}
     if isinstance(error, MemoryError):
@@ -123,6 +135,14 @@ def _failure(attempt: Attempt, error: BaseException, phases: Phases) -> Message:
     else:
         failure["traceback"] = traceback_of(error, secrets)
     return failure
+
+
+def _later(error: RetryLater) -> Message:
+    """Its seconds are looked at again: a class derived from it, or whoever caught it, may have put anything there."""
+    try:
+        return {"status": "RETRY_LATER", "delay_s": checked_delay_s(getattr(error, "seconds", None))}
+    except (TypeError, ValueError) as wrong:
+        return {"error_type": type(wrong).__name__, "error_message": str(wrong)}
 
 
 def _refused(calculated: Any) -> list[list[Any]]:

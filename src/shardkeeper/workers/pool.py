@@ -6,17 +6,25 @@ import threading
 from functools import partial
 
 from shardkeeper.domain.runs import AttemptKey
-from shardkeeper.ports.workers import AttemptOrder, AttemptReturned, EntrypointChecked, Notify
+from shardkeeper.ports.workers import (
+    AttemptOrder,
+    AttemptReturned,
+    EntrypointChecked,
+    Notify,
+    WorkersSaid,
+)
 from shardkeeper.workers.flight import Check
 from shardkeeper.workers.settings import WorkersSettings
-from shardkeeper.workers.supervisor import Supervisor
+from shardkeeper.workers.supervisor import Broken, Supervisor
 
 
 class ProcessWorkers:
     """See ``ports.workers.Workers``. Linux only (pidfd, memfd, epoll)."""
 
-    def __init__(self, settings: WorkersSettings) -> None:
+    def __init__(self, settings: WorkersSettings, broken: Broken = lambda part, error: None) -> None:
+        """``broken`` is told of a defect after which nothing runs here any more: the node must end."""
         self._settings = settings
+        self._broken = broken
         self._capacity = max(1, settings.capacity)
         self._supervisor: Supervisor | None = None
         self._notify: Notify | None = None
@@ -30,7 +38,7 @@ class ProcessWorkers:
         with self._lock:
             if self._supervisor is None:
                 self._notify = notify
-                self._supervisor = Supervisor(self._settings, notify)
+                self._supervisor = Supervisor(self._settings, notify, self._broken)
                 self._supervisor.start()
 
     def submit(self, order: AttemptOrder) -> None:
@@ -39,14 +47,14 @@ class ProcessWorkers:
         if supervisor is None or notify is None:
             raise RuntimeError("workers were not started")
         if not supervisor.command(partial(supervisor.submit, order)):
-            notify(AttemptReturned(order.key, order.claim_no, "workers are closed"))
+            notify(WorkersSaid((AttemptReturned(order.key, order.claim_no, "workers are closed"),)))
 
     def check(self, entrypoint: str, kind: str) -> None:
         supervisor, notify = self._supervisor, self._notify
         if supervisor is None or notify is None:
             raise RuntimeError("workers were not started")
         if not supervisor.command(partial(supervisor.check, Check(entrypoint, kind))):
-            notify(EntrypointChecked(entrypoint, kind, "workers are closed"))
+            notify(WorkersSaid((EntrypointChecked(entrypoint, kind, "workers are closed"),)))
 
     def stop(self, key: AttemptKey, claim_no: int, kill_after_s: float) -> None:
         if self._supervisor is not None:

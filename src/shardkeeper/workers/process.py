@@ -1,4 +1,4 @@
-"""A worker process as its node sees it: two sockets, a shared page, the end of a pipe, and a pidfd."""
+"""A worker process as its node sees it: three sockets, a shared page, the end of a pipe, and a pidfd."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from shardkeeper.workers.child import LOST_CHANNEL
 from shardkeeper.workers.frames import BadFrame, FrameReader, Message, packed
+from shardkeeper.workers.mail import Outbox, packets_of
 from shardkeeper.workers.page import LOG_LIMIT, Page, new_page
 from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.strays import MARK, kill_marked
@@ -20,25 +21,31 @@ FRAME_SLACK = 1 << 20
 """Bytes that a frame may have beyond the result it carries: log, traceback, refused values."""
 
 
+_CHUNK = 65_536
+"""Bytes read at a time: for more, the allocation alone would cost ten times the system call."""
+_READS = 16
+"""So many at most for one worker, then the others have their turn."""
+
+
 class WorkerProcess:
     """Started by its making, which takes about two milliseconds here and 50 over there (OSError when it cannot be)."""
 
-    def __init__(self, settings: WorkersSettings, mark: str, shared: bool) -> None:
-        """``mark``: unique, in the environment of the process and of all it starts."""
+    def __init__(self, settings: WorkersSettings, mark: str, shared: bool, slots: int) -> None:
+        """``mark``: unique, in the environment of the process and of all it starts. ``slots``: of its page."""
         self.mark = mark
         self.killed = False
         self._secrets = settings.secrets
         self._reader = FrameReader(FRAME_SLACK)
-        self._unsent = bytearray()
         with contextlib.ExitStack() as theirs:
+            self.outbox = Outbox()
             self.channel, channel = _pair(theirs)
             self.control, control = _pair(theirs)
-            page_fd = new_page()
+            page_fd = new_page(slots)
             theirs.callback(os.close, page_fd)
             self._log_fd, log_end = os.pipe()
             theirs.callback(os.close, log_end)
             self.page = Page(page_fd)
-            fds = (channel, control, page_fd, self._log_fd)
+            fds = (self.outbox.theirs, channel, control, page_fd, self._log_fd)
             # fork and exec in one (vfork): nothing of this process runs in the new one
             self._popen = subprocess.Popen(
                 [settings.python, "-P", "-m", "shardkeeper.workers.child", *map(str, fds), _mode(shared)],
@@ -57,29 +64,9 @@ class WorkerProcess:
             "allowed_modules": list(settings.allowed_modules),
             "script_dirs": list(settings.script_dirs),
             "secrets": list(settings.secrets),
+            "built_in": settings.built_in,
         }
-        self.send(packed(hello))
-
-    def send(self, frame: bytes) -> bool:
-        """Never blocks. False while something is left for ``flush``, when the channel takes more."""
-        if self._unsent:
-            self._unsent += frame
-            return False
-        try:
-            sent = self.channel.send(frame)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            # it is dying, and the pidfd tells it
-            return True
-        if sent < len(frame):
-            self._unsent += memoryview(frame)[sent:]
-        return not self._unsent
-
-    def flush(self) -> bool:
-        """Send what is left. True when nothing is."""
-        frame, self._unsent = bytes(self._unsent), bytearray()
-        return self.send(frame) if frame else True
+        self.outbox.send(packets_of(hello))
 
     def order(self, message: Message) -> None:
         """Over the control socket, read even while a task runs. It may be lost; enforcement does not rest on it."""
@@ -92,12 +79,15 @@ class WorkerProcess:
 
     def messages(self) -> Iterator[Message]:
         """What has arrived. Raises BadFrame."""
-        try:
-            data = self.channel.recv(262_144)
-        except OSError:
-            # nothing there, or it is gone, and the pidfd tells that
-            return
-        yield from self._reader.feed(data)
+        for _ in range(_READS):
+            try:
+                data = self.channel.recv(_CHUNK)
+            except OSError:
+                # nothing there, or it is gone, and the pidfd tells that
+                return
+            yield from self._reader.feed(data)
+            if len(data) < _CHUNK:
+                return
 
     def last_messages(self) -> list[Message]:
         """All that a dead worker had sent."""
@@ -105,7 +95,7 @@ class WorkerProcess:
         with contextlib.suppress(BadFrame):
             while True:
                 try:
-                    data = self.channel.recv(1 << 20)
+                    data = self.channel.recv(_CHUNK)
                 except OSError:
                     break
                 if not data:
@@ -142,7 +132,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Give back descriptors and memory."""
-        for one in (self.channel, self.control):
+        for one in (self.outbox, self.channel, self.control):
             one.close()
         os.close(self.pidfd)
         os.close(self._log_fd)

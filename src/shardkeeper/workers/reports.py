@@ -6,17 +6,30 @@ import time
 from collections.abc import Callable
 
 from shardkeeper.domain.runs import Phase
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptProgressed, AttemptStarted, Notify
-from shardkeeper.workers.flight import Check, Flight, Worker, instant
+from shardkeeper.ports.workers import (
+    AttemptCheckpointed,
+    AttemptOrder,
+    AttemptProgressed,
+    AttemptStarted,
+    WorkerEvent,
+)
+from shardkeeper.workers.flight import NEVER, Check, Flight, Worker, instant
 from shardkeeper.workers.frames import Message
 from shardkeeper.workers.orders import identity
+
+_FIRST = {False: Phase.INITIALIZE, True: Phase.COMPENSATE}
 
 
 class Reports:
     """Keeps each flight's times and passes on what the node is to know. ``wait_until`` sets the supervisor's alarm."""
 
-    def __init__(self, notify: Notify, wait_until: Callable[[float], None], import_timeout_s: float) -> None:
-        self._notify = notify
+    def __init__(
+        self,
+        tell: Callable[[WorkerEvent], None],
+        wait_until: Callable[[float], None],
+        import_timeout_s: float,
+    ) -> None:
+        self._tell = tell
         self._wait_until = wait_until
         self._import_timeout_s = import_timeout_s
 
@@ -25,23 +38,27 @@ class Reports:
         flight.import_at = time.monotonic() + self._import_timeout_s
         self._wait_until(flight.import_at)
 
-    def started(self, worker: Worker, flight: Flight, message: Message) -> None:
-        self.begun(flight, message["at"], message["code_version"])
-
-    def begun(self, flight: Flight, epoch_s: float, code_version: str | None) -> None:
+    def begun(self, flight: Flight, epoch_s: float, code_version: str | None, compensable: bool) -> None:
         if flight.begun:
             return
-        flight.start(epoch_s, code_version, time.monotonic())
-        self._wait_until(flight.next_at)
-        self._notify(AttemptStarted(*identity(flight), instant(epoch_s), code_version))
+        assert isinstance(flight.order, AttemptOrder)
+        flight.start(epoch_s, code_version, compensable, time.monotonic())
+        if flight.whole_at < NEVER:
+            self._wait_until(flight.whole_at)
+        phase = _FIRST[flight.order.compensates]
+        self._tell(AttemptStarted(*identity(flight), instant(epoch_s), code_version, compensable, phase))
 
     def look(self, worker: Worker, flight: Flight) -> None:
-        """Whether it has begun without a word."""
-        if worker.shared or flight.begun or isinstance(flight.order, Check):
+        """Whether it has begun, which its worker's page tells."""
+        if flight.begun or isinstance(flight.order, Check):
             return
-        beginning = worker.process.page.begun(flight.seq)
+        beginning = worker.process.page.begun(flight.slot, flight.seq)
         if beginning is not None:
             self.begun(flight, *beginning)
+
+    def look_at(self, worker: Worker, flight: Flight, message: Message) -> None:
+        """It says that there is something to see."""
+        self.look(worker, flight)
 
     def entered(self, worker: Worker, flight: Flight, message: Message) -> None:
         self.look(worker, flight)
@@ -51,8 +68,8 @@ class Reports:
     def progressed(self, worker: Worker, flight: Flight, message: Message) -> None:
         self.look(worker, flight)
         phase = Phase(message["phase"])
-        self._notify(AttemptProgressed(*identity(flight), phase, message["fraction"], message["message"]))
+        self._tell(AttemptProgressed(*identity(flight), phase, message["fraction"], message["message"]))
 
     def checkpointed(self, worker: Worker, flight: Flight, message: Message) -> None:
         self.look(worker, flight)
-        self._notify(AttemptCheckpointed(*identity(flight), message["checkpoint"]))
+        self._tell(AttemptCheckpointed(*identity(flight), message["checkpoint"]))

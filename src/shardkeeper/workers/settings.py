@@ -7,11 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shardkeeper.tasks.node_settings import Told
+
 _KEPT_FROM_TASKS = (
     "SHARDKEEPER_DATABASE_URL",
     "SHARDKEEPER_ZOOKEEPER__",
     "SHARDKEEPER_SLACK__",
     "SHARDKEEPER_HEARTBEAT_URL",
+    "SHARDKEEPER_TASKS__CONNECTIONS",
     "CREDENTIALS_DIRECTORY",
     "NOTIFY_SOCKET",
     "WATCHDOG_",
@@ -37,6 +40,8 @@ class WorkersSettings:
     environment: Mapping[str, str] = field(default_factory=lambda: task_environment(os.environ))
     secrets: tuple[str, ...] = ()
     """Texts to be masked wherever a task lets them out."""
+    built_in: Told = field(default_factory=Told, repr=False)
+    """What the built-in tasks are allowed here; over the pipe, as the environment is seen by all that a task starts."""
     python: str = sys.executable
     import_timeout_s: float = 30.0
     start_timeout_s: float = 30.0

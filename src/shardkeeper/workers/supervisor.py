@@ -2,7 +2,7 @@
 
 It waits for the sockets and pidfds of all workers together. Everything it knows is touched by no other thread; other
 threads leave it commands. It blocks on nothing else: a worker that does not read is written to later, one that does
-not listen is killed.
+not listen is killed. What it has to say it says once in a turn.
 """
 
 from __future__ import annotations
@@ -19,62 +19,56 @@ from functools import partial
 
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.ports.workers import (
-    AttemptEnded,
     AttemptOrder,
     AttemptReturned,
-    Ending,
     EntrypointChecked,
     Notify,
+    WorkerEvent,
+    WorkersSaid,
 )
+from shardkeeper.workers.burials import Burials
 from shardkeeper.workers.crew import Crew, named
 from shardkeeper.workers.deadlines import Deadlines
-from shardkeeper.workers.endings import (
-    ending_of,
-    ending_of_death,
-    failed_unbegun,
-    problem_of_death,
-    stopped_unbegun,
-)
+from shardkeeper.workers.desk import LOOK_AFTER_S, Desk
+from shardkeeper.workers.endings import ending_of, stopped_unbegun
 from shardkeeper.workers.flight import NEVER, Check, Flight, Verdict, Worker
-from shardkeeper.workers.frames import BadFrame, Message, packed
-from shardkeeper.workers.orders import identity, message_of
+from shardkeeper.workers.frames import BadFrame, Message
 from shardkeeper.workers.reports import Reports
 from shardkeeper.workers.settings import WorkersSettings
 
 _LOG = logging.getLogger(__name__)
-_MOST_DEATHS = 3
-"""Workers that may die over an order before it began; then the order is to blame."""
 _CLOSING_KILL_S = 1.0
 _LONGEST_WAIT_S = 3600.0
-_LOOK_AFTER_S = 0.002
-"""After giving an order its worker's page is looked at for the beginning: most short attempts have ended by then."""
+
+Broken = Callable[[str, Exception], None]
+"""Told which part met a defect that it cannot go on after."""
 
 
 class Supervisor:
     """Use ``command`` from any thread; all other methods belong to its own."""
 
-    def __init__(self, settings: WorkersSettings, notify: Notify) -> None:
-        self._settings = settings
+    def __init__(self, settings: WorkersSettings, notify: Notify, broken: Broken) -> None:
         self._notify = notify
+        self._broken = broken
+        self._said: list[WorkerEvent] = []
         self.crew = Crew(settings, self._joined)
         self._commands: deque[Callable[[], None]] = deque()
         self._awake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll = select.epoll()
         self._poll.register(self._awake, select.EPOLLIN)
         self._by_fd: dict[int, Callable[[int], None]] = {self._awake: self._woken}
-        self._queue: deque[Flight] = deque()
-        self._shared_queue: deque[Flight] = deque()
-        self._idle: list[Worker] = []
-        self._flights: dict[tuple[AttemptKey, int], Flight] = {}
         self._numbers = itertools.count(1)
         self._look_at = 0.0
         self._closing = False
         self._close_at = NEVER
-        self._reports = Reports(notify, self._wait_until, settings.import_timeout_s)
+        tell = self._said.append
+        self.desk = Desk(self.crew, tell, self._wait_until, self._watch)
+        self._reports = Reports(tell, self._wait_until, settings.import_timeout_s)
         self._deadlines = Deadlines(settings, self._reports)
+        self._burials = Burials(self.crew, self.desk, self._reports, tell)
         self._handlers: dict[str, Callable[[Worker, Flight, Message], None]] = {
             "importing": self._reports.importing,
-            "started": self._reports.started,
+            "started": self._reports.look_at,
             "phase": self._reports.entered,
             "progress": self._reports.progressed,
             "checkpoint": self._reports.checkpointed,
@@ -102,11 +96,14 @@ class Supervisor:
         self._thread.join()
 
     def _run(self) -> None:
-        while not (self._closing and not self.crew.everyone and self._shut()):
-            try:
+        try:
+            while not (self._closing and not self.crew.everyone and self._shut()):
                 self._turn()
-            except Exception:  # noqa: BLE001 - the rim of the loop: a defect must not leave every attempt hanging
-                _LOG.exception("a turn of the workers' supervisor failed")
+        except Exception as error:  # noqa: BLE001 - the rim of the loop
+            # a defect must leave no attempt hanging: the node ends, and what runs here is taken over
+            _LOG.exception("the workers' supervisor has met a defect")
+            self._abandon()
+            self._broken("workers", error)
         self.crew.close_guard()
         self._poll.close()
         os.close(self._awake)
@@ -116,6 +113,13 @@ class Supervisor:
             self._over = not self._commands
             return self._over
 
+    def _abandon(self) -> None:
+        with self._gate:
+            self._over = True
+        for worker in self.crew.everyone:
+            worker.process.kill()
+            worker.process.bury(strays=True)
+
     def _turn(self) -> None:
         now = time.monotonic()
         wait_s = min(_LONGEST_WAIT_S, max(0.0, self._look_at - now))
@@ -123,9 +127,19 @@ class Supervisor:
             handle = self._by_fd.get(fd)
             if handle is not None:
                 handle(events)
-        if time.monotonic() >= self._look_at:
-            self._keep_time(time.monotonic())
-        self._dispatch()
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._keep_time(now)
+        self.desk.dispatch()
+        if not self._closing:
+            self._staff(now)
+            self.desk.dispatch_ahead()
+        self._speak()
+
+    def _speak(self) -> None:
+        if self._said:
+            self._notify(WorkersSaid(tuple(self._said)))
+            self._said.clear()
 
     def _woken(self, events: int) -> None:
         os.eventfd_read(self._awake)
@@ -139,29 +153,32 @@ class Supervisor:
             os.eventfd_write(self._awake, 1)
 
     def _wait_until(self, at: float) -> None:
-        self._look_at = min(self._look_at, at)
+        if at < self._look_at:
+            self._look_at = at
 
     # commands
 
     def submit(self, order: AttemptOrder) -> None:
         if self._closing:
-            self._notify(AttemptReturned(order.key, order.claim_no, "workers are closing"))
-            return
-        flight = Flight(next(self._numbers), order)
-        self._flights[order.key, order.claim_no] = flight
-        self._queue_of(flight).append(flight)
+            self._said.append(AttemptReturned(order.key, order.claim_no, "workers are closing"))
+        else:
+            self.desk.put(Flight(next(self._numbers), order))
 
     def check(self, check: Check) -> None:
-        if not self._closing:
-            self._queue.append(Flight(next(self._numbers), check))
+        if self._closing:
+            self._said.append(EntrypointChecked(check.entrypoint, check.kind, "workers are closing"))
+        else:
+            self.desk.put(Flight(next(self._numbers), check))
 
     def stop(self, key: AttemptKey, claim_no: int, kill_after_s: float) -> None:
-        flight = self._flights.get((key, claim_no))
+        flight = self.desk.flights.get((key, claim_no))
         if flight is None:
             return
+        if flight.worker is not None and not flight.begun:
+            self.desk.take_back(flight.worker)
         if flight.worker is None:
-            self._queue_of(flight).remove(flight)
-            self._end(flight, stopped_unbegun("stopped before it began"))
+            self.desk.queue_of(flight).remove(flight)
+            self.desk.end(flight, stopped_unbegun("stopped before it began"))
             return
         flight.stop(time.monotonic(), kill_after_s)
         flight.worker.process.order({"t": "stop", "seq": flight.seq})
@@ -170,11 +187,15 @@ class Supervisor:
     def recycle(self) -> None:
         now = time.monotonic()
         for worker in [*self.crew.own, *([self.crew.shared] if self.crew.shared else ())]:
-            self._dismiss(worker, now)
+            self.desk.dismiss(worker, now)
 
     def resize(self, capacity: int) -> None:
-        self.crew.resize(capacity, time.monotonic())
-        self._idle = [worker for worker in self._idle if not worker.leaving]
+        now = time.monotonic()
+        for worker in self.crew.resize(capacity):
+            self.desk.dismiss(worker, now)
+        if self.crew.shared is not None:
+            # beyond the new number nothing begins
+            self.desk.take_back(self.crew.shared)
 
     def close(self, grace_s: float) -> None:
         now = time.monotonic()
@@ -183,66 +204,24 @@ class Supervisor:
         if self._closing:
             return
         self._closing = True
-        self._return_queue("workers are closing")
         for worker in self.crew.everyone:
-            self._dismiss(worker, now)
-
-    # orders
-
-    def _queue_of(self, flight: Flight) -> deque[Flight]:
-        order = flight.order
-        shared = isinstance(order, AttemptOrder) and order.isolation == "thread"
-        return self._shared_queue if shared else self._queue
-
-    def _dispatch(self) -> None:
-        while self._queue and self._idle:
-            self._send(self._queue.popleft(), self._idle.pop())
-        shared = self.crew.shared
-        while shared and shared.ready and self._shared_queue and len(shared.flights) < self.crew.capacity:
-            self._send(self._shared_queue.popleft(), shared)
-        if self._closing:
-            return
-        now = time.monotonic()
-        if self._queue or self._shared_queue or self.crew.starts_missing:
-            self.crew.want(len(self._queue), len(self._shared_queue), now)
-            if now < self.crew.next_start_at:
-                self._wait_until(self.crew.next_start_at)
-        self._tell()
-
-    def _tell(self) -> None:
-        if self.crew.problem is not None and not any(worker.ready for worker in self.crew.everyone):
-            self._return_queue(self.crew.problem)
-        news = self.crew.state()
-        if news is not None:
-            self._notify(news)
-
-    def _send(self, flight: Flight, worker: Worker) -> None:
-        try:
-            frame = packed(message_of(flight))
-        except (TypeError, ValueError, RecursionError) as error:
-            self._end(flight, failed_unbegun("BadOrder", f"the context is not JSON: {error}"))
-            self._rest(worker)
-            return
-        flight.worker = worker
-        worker.flights[flight.seq] = flight
-        if isinstance(flight.order, AttemptOrder):
-            worker.process.allow_frames(flight.order.result_limit_bytes)
-        if not worker.shared:
-            self._wait_until(time.monotonic() + _LOOK_AFTER_S)
-        if not worker.process.send(frame):
-            self._poll.modify(worker.process.channel, select.EPOLLIN | select.EPOLLOUT)
-
-    def _return_queue(self, reason: str) -> None:
-        for queue in (self._queue, self._shared_queue):
-            while queue:
-                order = queue.popleft().order
-                if isinstance(order, Check):
-                    self._notify(EntrypointChecked(order.entrypoint, order.kind, reason))
-                else:
-                    self._flights.pop((order.key, order.claim_no), None)
-                    self._notify(AttemptReturned(order.key, order.claim_no, reason))
+            self.desk.dismiss(worker, now)
+        self.desk.return_all("workers are closing")
 
     # workers
+
+    def _staff(self, now: float) -> None:
+        """Start whom the waiting orders need, and tell when there are more or fewer."""
+        crew, desk = self.crew, self.desk
+        if desk.queue or desk.shared_queue or crew.starts_missing:
+            crew.want(len(desk.queue), len(desk.shared_queue), now)
+            if now < crew.next_start_at:
+                self._wait_until(crew.next_start_at)
+        if crew.problem is not None and not any(worker.ready for worker in crew.everyone):
+            desk.return_all(crew.problem)
+        news = crew.state()
+        if news is not None:
+            self._said.append(news)
 
     def _joined(self, worker: Worker) -> None:
         process = worker.process
@@ -252,23 +231,23 @@ class Supervisor:
         self._poll.register(process.pidfd, select.EPOLLIN)
         self._wait_until(worker.kill_at)
 
-    def _rest(self, worker: Worker) -> None:
-        """It has ended an order."""
-        if worker.leaving:
-            worker.leave(time.monotonic())
-            self._wait_until(worker.kill_at)
-        elif not worker.shared and not worker.flights:
-            self._idle.append(worker)
+    def _watch(self, worker: Worker) -> None:
+        """Its queue is full."""
+        outbox = worker.process.outbox
+        if outbox.fileno() not in self._by_fd:
+            self._by_fd[outbox.fileno()] = partial(self._flush, worker)
+            self._poll.register(outbox, select.EPOLLOUT)
 
-    def _dismiss(self, worker: Worker, now: float) -> None:
-        if worker in self._idle:
-            self._idle.remove(worker)
-        self.crew.dismiss(worker, now)
-        self._wait_until(worker.kill_at)
+    def _flush(self, worker: Worker, events: int) -> None:
+        if worker.process.outbox.flush():
+            self._unwatch(worker)
+
+    def _unwatch(self, worker: Worker) -> None:
+        outbox = worker.process.outbox
+        if self._by_fd.pop(outbox.fileno(), None) is not None:
+            self._poll.unregister(outbox)
 
     def _heard(self, worker: Worker, events: int) -> None:
-        if events & select.EPOLLOUT and worker.process.flush():
-            self._poll.modify(worker.process.channel, select.EPOLLIN)
         try:
             for message in worker.process.messages():
                 self._take(worker, message)
@@ -292,7 +271,7 @@ class Supervisor:
         if what == "ready":
             worker.ready = True
             worker.kill_at = NEVER
-            self._rest(worker)
+            self.desk.rest(worker)
             return
         flight = worker.flights.get(message["seq"])
         if flight is not None:
@@ -301,89 +280,43 @@ class Supervisor:
     def _died(self, worker: Worker, events: int) -> None:
         process = worker.process
         self._deaf(worker)
+        self._unwatch(worker)
         del self._by_fd[process.pidfd]
         self._poll.unregister(process.pidfd)
         for message in process.last_messages():
             self._take(worker, message)
-        expected = worker.leaving and not worker.flights
-        death = process.bury(strays=not expected)
-        self.crew.forget(worker)
-        if worker in self._idle:
-            self._idle.remove(worker)
-        if not expected:
-            self.crew.restarts += 1
-            _LOG.warning("%s", worker.reason or death)
-            if not worker.flights:
-                self.crew.failed(worker.reason or death, time.monotonic())
-        self._settle(worker, death)
-        process.close()
-
-    def _settle(self, worker: Worker, death: str) -> None:
-        """Every order that the dead worker held: over, or for another worker when it had not begun."""
-        flights = list(worker.flights.values())
-        worker.flights.clear()
-        why = worker.reason if worker.shared and worker.reason else death
-        if worker.shared and len(flights) > 1:
-            why += f"; it held {len(flights)} attempts: {', '.join(map(named, flights[:5]))}"
-        log = None if worker.shared or not flights else worker.process.last_log()
-        alone = len(flights) == 1
-        for flight in flights:
-            self._reports.look(worker, flight)
-            flight.worker = None
-            to_blame = flight.begun or flight.verdict is not None or (flight.importing and alone)
-            if not to_blame and flight.deaths + 1 < _MOST_DEATHS:
-                self._again(flight)
-            elif isinstance(flight.order, Check):
-                problem = problem_of_death(flight, why)
-                self._notify(EntrypointChecked(flight.order.entrypoint, flight.order.kind, problem))
-            elif not to_blame:
-                reason = f"{_MOST_DEATHS} workers died before it began, the last: {why}"
-                self._end(flight, failed_unbegun("WorkerDied", reason))
-            else:
-                phase = None if worker.shared else worker.process.page.phase
-                reason = worker.reason if worker.reason and flight.verdict is None else why
-                self._end(flight, ending_of_death(flight, reason, phase, log))
-
-    def _again(self, flight: Flight) -> None:
-        flight.deaths += 1
-        flight.importing = False
-        flight.import_at = NEVER
-        if self._closing:
-            self._flights.pop(identity(flight), None)
-            if isinstance(flight.order, AttemptOrder):
-                order = flight.order
-                self._notify(AttemptReturned(order.key, order.claim_no, "workers are closing"))
-        else:
-            self._queue_of(flight).appendleft(flight)
+        self._burials.bury(worker, self._closing)
 
     def _checked(self, worker: Worker, flight: Flight, message: Message) -> None:
         assert isinstance(flight.order, Check)
-        del worker.flights[flight.seq]
-        self._notify(EntrypointChecked(flight.order.entrypoint, flight.order.kind, message["problem"]))
-        self._rest(worker)
+        worker.release(flight)
+        self._said.append(
+            EntrypointChecked(flight.order.entrypoint, flight.order.kind, message.get("problem"))
+        )
+        self.desk.rest(worker)
 
     def _ended(self, worker: Worker, flight: Flight, message: Message) -> None:
-        ending = ending_of(flight, message)
+        ending, lasted_ms = ending_of(flight, message)
         if "started_at" in message:
-            self._reports.begun(flight, message["started_at"], ending.code_version)
-        del worker.flights[flight.seq]
+            self._reports.begun(flight, message["started_at"], ending.code_version, ending.compensable)
+        worker.release(flight)
+        now = time.monotonic()
+        worker.moved_at = now
+        self.desk.lasted(flight, lasted_ms / 1000.0)
         self.crew.proved()
         if "retire" in message:
             _LOG.info("a worker is replaced after %s: %s", named(flight), message["retire"])
-            self.crew.dismiss(worker, time.monotonic())
-        self._end(flight, ending)
-        self._rest(worker)
-
-    def _end(self, flight: Flight, ending: Ending) -> None:
-        whose = identity(flight)
-        self._flights.pop(whose, None)
-        self._notify(AttemptEnded(*whose, ending))
+            self.desk.dismiss(worker, now)
+        self.desk.end(flight, ending)
+        self.desk.rest(worker)
+        if worker.flights:
+            self._wait_until(now + LOOK_AFTER_S)
 
     def _keep_time(self, now: float) -> None:
         self._look_at = NEVER
         if now >= self._close_at:
             self._close_at = NEVER
-            for flight in list(self._flights.values()):
+            for flight in list(self.desk.flights.values()):
                 if flight.worker is not None:
                     flight.verdict = flight.verdict or Verdict.CLOSE
                     flight.stop(now, _CLOSING_KILL_S)
@@ -392,8 +325,7 @@ class Supervisor:
         for worker in self.crew.everyone:
             for flight in worker.flights.values():
                 self._deadlines.hurry(worker, flight, now)
-                if not (flight.begun or flight.importing or worker.shared):
-                    self._wait_until(now + _LOOK_AFTER_S)
                 self._wait_until(flight.next_at)
+            self.desk.look(worker, now)
             self._deadlines.end(worker, now)
             self._wait_until(worker.kill_at)

@@ -189,5 +189,7 @@ def row(
     declined_by: tuple[str, ...] = (),
     total: int = 1,
     job_version: int = 10,
+    owned: bool = True,
 ) -> Pending:
-    return Pending(key(item, run_id), "job", kind, job_version, 1, total, pinned, waiting_s, declined_by)
+    of = key(item, run_id)
+    return Pending(of, "job", kind, job_version, 1, total, pinned, waiting_s, declined_by, owned)

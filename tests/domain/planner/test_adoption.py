@@ -30,9 +30,9 @@ def test_the_next_in_rank_takes_what_was_left_lying_one_delay_a_rank() -> None:
     assert of(desk.pending(row(waiting_s=2.0)), Claim) != []
 
 
-def test_work_of_no_owner_is_taken_by_any_node_that_fits() -> None:
-    desk = with_job(Desk().up("n1", "n2", "n3"))
-    assert of(desk.pending(row(kind=TriggerKind.SUBMIT)), Claim) != []
+def test_work_of_no_owner_is_pulled_and_not_claimed_by_looking() -> None:
+    desk = with_job(Desk().up())
+    assert of(desk.pending(row(kind=TriggerKind.SUBMIT, owned=False, waiting_s=99)), Claim) == []
 
 
 def test_items_of_each_node_are_taken_by_their_node_alone() -> None:

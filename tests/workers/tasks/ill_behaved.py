@@ -82,6 +82,12 @@ class Raises(DistributeTask):
                 raise RuntimeError("x" * 1_000_000)
             case "retry":
                 raise RetryLater(7)
+            case "retry in":
+                raise RetryLater(float(context.parameters["seconds"]))
+            case "spoilt retry":
+                error = RetryLater(1)
+                error.seconds = float(context.parameters["seconds"])
+                raise error
             case "cancel":
                 raise Cancel("nothing to do")
             case "exit":
@@ -93,6 +99,29 @@ class Raises(DistributeTask):
 class Unprintable(Exception):
     def __str__(self) -> str:
         raise ValueError("ha")
+
+
+class Undoes(DistributeTask):
+    """Can be compensated; parameters.calculate and parameters.compensate name what each does."""
+
+    def calculate(self, context: ShardContext, data: Any) -> Any:
+        self._do(context, "calculate")
+        return "calculated"
+
+    def compensate(self, context: ShardContext) -> None:
+        _told(context, "compensating")
+        context.save_checkpoint({"undone": True})
+        self._do(context, "compensate")
+
+    def _do(self, context: ShardContext, which: str) -> None:
+        match context.parameters.get(which):
+            case "raise":
+                raise RuntimeError(f"{which} failed")
+            case "die":
+                os._exit(9)
+            case "hang":
+                _told(context, "hanging")
+                NEVER.wait(600)
 
 
 class Dies(DistributeTask):

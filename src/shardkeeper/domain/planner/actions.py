@@ -105,6 +105,15 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """Claim the best attempts that have no owner, at most ``most``, of no job among ``not_jobs``; Pulled follows."""
+
+    incarnation: str
+    most: int
+    not_jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """Hand a claimed attempt to the workers."""
 
@@ -223,6 +232,7 @@ Action = (
     | ReadPending
     | Create
     | Claim
+    | Pull
     | Launch
     | Halt
     | HaltAll

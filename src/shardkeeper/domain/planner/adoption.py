@@ -14,8 +14,11 @@ from shardkeeper.domain.planner.actions import Action, Claim, CloseUnrunnable, R
 from shardkeeper.domain.planner.events import ClaimsAnswered, Moment, PendingDue, PendingRead
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
-from shardkeeper.domain.runs import AttemptKey, TriggerKind
+from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.domain.specs import JobVersion
+
+Versions = tuple[int, int]
+"""Of a job and of its ImplSpec."""
 
 
 class Adoption:
@@ -27,7 +30,7 @@ class Adoption:
         self._reading = False
         self._look_again = False
         self._full = False
-        self._hopeless_since: dict[AttemptKey, float] = {}
+        self._hopeless_since: dict[AttemptKey | Versions, float] = {}
 
     def due(self, event: PendingDue, moment: Moment) -> list[Action]:
         """The regular look; the next is set whatever becomes of this one."""
@@ -63,7 +66,7 @@ class Adoption:
         if not event.full:
             self._mind.holdings.forget_waiting()  # this is all there is
         wanted: list[AttemptKey] = []
-        unfit: list[AttemptKey] = []
+        unfit: list[Pending] = []
         unread: dict[int, int] = {}
         for row in event.rows:
             job = self._mind.catalog.job_version(row.job_version)
@@ -71,8 +74,8 @@ class Adoption:
                 if self._mind.unreadable.get(row.job_version, 0.0) <= moment.mono:
                     unread[row.job_version] = row.impl_version
             elif not self._anyone_fits(row, job):
-                unfit.append(row.key)
-            elif self._is_to_take(row, job):
+                unfit.append(row)
+            elif row.owned and self._is_to_take(row, job):
                 wanted.append(row.key)
         hopeless = self._hopeless(unfit, moment.mono)
         actions: list[Action] = self.look() if self._look_again else []
@@ -99,8 +102,6 @@ class Adoption:
             return False
         if row.pinned_node is not None:
             return row.pinned_node == mind.settings.node_id
-        if row.kind is TriggerKind.SUBMIT:
-            return mind.membership.can_run_here(job.spec)
         rank = mind.membership.rank(job.spec, row.key.item, row.sharding_total_count, row.declined_by)
         return rank is not None and row.waiting_s >= rank * mind.settings.adoption_delay_s
 
@@ -111,14 +112,21 @@ class Adoption:
             return present and row.pinned_node not in row.declined_by
         return self._mind.membership.anyone_fits(job.spec, row.declined_by)
 
-    def _hopeless(self, unfit: list[AttemptKey], mono: float) -> list[AttemptKey]:
+    def _hopeless(self, unfit: list[Pending], mono: float) -> list[AttemptKey]:
         """Those for which this node has seen nobody fit for too long.
 
         Only its own watching counts: a row may have lain for hours before the first node came, or before the one with
-        the labels did. Where no member is known at all, nothing is known of who fits.
+        the labels did. Where no member is known at all, nothing is known of who fits. Of a queue without owners only
+        the head is shown, so its attempts are watched by their versions.
         """
         if not self._mind.membership.roster:
             unfit = []
-        self._hopeless_since = {key: self._hopeless_since.get(key, mono) for key in unfit}
+        self._hopeless_since = {
+            subject: self._hopeless_since.get(subject, mono) for subject in map(_watched, unfit)
+        }
         long_ago = mono - self._mind.settings.unrunnable_after_s
-        return [key for key, since in self._hopeless_since.items() if since <= long_ago]
+        return [row.key for row in unfit if self._hopeless_since[_watched(row)] <= long_ago]
+
+
+def _watched(row: Pending) -> AttemptKey | Versions:
+    return row.key if row.owned else (row.job_version, row.impl_version)

@@ -129,6 +129,15 @@ class ClaimsAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull of ``most`` attempts brought; ``claimed`` None: nobody knows, as the store did not answer."""
+
+    incarnation: str
+    most: int
+    claimed: tuple[Claimed, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class PendingRead:
     """``full``: there may be more than these."""
 
@@ -218,6 +227,11 @@ class PendingDue:
 
 
 @dataclass(frozen=True, slots=True)
+class PullDue:
+    """Look again for what was submitted while the last hint was under way: hints are gathered."""
+
+
+@dataclass(frozen=True, slots=True)
 class JoinDue:
     pass
 
@@ -281,6 +295,7 @@ Event = (
     | RunsAnswered
     | RunsUnanswered
     | ClaimsAnswered
+    | Pulled
     | PendingRead
     | AttemptBegan
     | AttemptOver
@@ -292,6 +307,7 @@ Event = (
     | Left
     | BeatDue
     | PendingDue
+    | PullDue
     | JoinDue
     | LeaseEnds
     | CreateDue

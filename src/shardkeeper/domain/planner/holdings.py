@@ -82,6 +82,17 @@ class Holdings:
             return 0
         return max(0, self.capacity + self.ahead - self._live - len(self._asked) - self._reserved)
 
+    def room_to_pull(self, busy_at: int) -> int:
+        """How many attempts without an owner may be asked for now: none where the node is busy, and none to lie before
+        tasks that take long, since others may be free for them."""
+        if not self.fit or self.capacity <= 0:
+            return 0
+        full = self.capacity + min(
+            self._most_ahead, int(self.capacity * self._ahead_s / max(self._usual_s, SHORTEST_S))
+        )
+        taken = self._live + len(self._asked) + self._reserved
+        return full - taken if taken * 100 < busy_at * full else 0
+
     @property
     def ahead(self) -> int:
         """How many attempts are claimed ahead of free workers."""
@@ -104,8 +115,12 @@ class Holdings:
         self._reserved += granted
         return granted
 
+    def reserve_for_pull(self, most: int) -> None:
+        """Keep room for what a pull may bring; ``most`` is within the room to pull."""
+        self._reserved += most
+
     def release(self, items: int) -> None:
-        """The creation that had reserved them was answered."""
+        """The creation or the pull that had reserved them was answered."""
         self._reserved -= items
 
     def ask(self, keys: Iterable[AttemptKey]) -> tuple[AttemptKey, ...]:

@@ -41,6 +41,11 @@ class Launching:
                 unread.append(one)
         return actions + self._park(unread)
 
+    def refuse(self, claimed: Iterable[Claimed]) -> list[Action]:
+        """Give back what was pulled and cannot run here by the versions that it pins: for others, after a while."""
+        held = [holding for one in claimed if (holding := self._mind.holdings.take(one)) is not None]
+        return [self._end(holding, AttemptStatus.PENDING, None, UNREADABLE_DELAY_S) for holding in held]
+
     def pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
         """Start what had waited for these versions; give back what cannot be read here (a newer node's
         spec)."""

@@ -34,6 +34,7 @@ from shardkeeper.domain.planner.events import (
 from shardkeeper.domain.planner.firing import Firing
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind, Standing
+from shardkeeper.domain.planner.pulling import Pulling
 from shardkeeper.domain.planner.watch import LeaseWatch
 
 LAST_WORD_S = 8.0
@@ -44,11 +45,14 @@ a task that is deaf to being asked has until it is killed (5 s), or its attempt 
 class Lifecycle:
     """Joins, drains, leaves."""
 
-    def __init__(self, mind: Mind, firing: Firing, adoption: Adoption, launching: Launching) -> None:
+    def __init__(
+        self, mind: Mind, firing: Firing, adoption: Adoption, launching: Launching, pulling: Pulling
+    ) -> None:
         self._mind = mind
         self._firing = firing
         self._adoption = adoption
         self._launching = launching
+        self._pulling = pulling
         self._before = LeaseWatch(mind.settings.lease_s)
         """Watches the predecessor, while this incarnation is kept from joining by it."""
         self._leaving = False
@@ -105,6 +109,7 @@ class Lifecycle:
         self._launching.forget()
         self._firing.forget()
         self._adoption.store_away()
+        self._pulling.forget()
         if self._leaving:
             mind.standing = Standing.GONE
             return [fact, HaltAll(), End()]

@@ -90,10 +90,6 @@ class Membership:
         able = [node for node in order if node not in declined]
         return able.index(self._me) if self._me in able else None
 
-    def can_run_here(self, spec: JobSpec) -> bool:
-        """Whether this node is an effective member that has the labels."""
-        return self._me in self.roster.eligible(spec.node_selector).positions
-
     def anyone_fits(self, spec: JobSpec, declined: Collection[str]) -> bool:
         """Whether some effective member has the labels and has not declined."""
         return any(node not in declined for node in self.roster.eligible(spec.node_selector).node_ids)

@@ -45,6 +45,8 @@ from shardkeeper.domain.planner.events import (
     PendingDue,
     PendingRead,
     PinnedRead,
+    PullDue,
+    Pulled,
     RunsAnswered,
     RunsUnanswered,
     SpecsDue,
@@ -60,6 +62,7 @@ from shardkeeper.domain.planner.firing import Firing
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.lifecycle import Lifecycle
 from shardkeeper.domain.planner.mind import Mind, Standing
+from shardkeeper.domain.planner.pulling import Pulling
 from shardkeeper.domain.planner.settings import PlannerSettings
 
 Handler = Callable[[Any, Moment], list[Action]]
@@ -79,8 +82,9 @@ class Planner:
         self._launching = Launching(self.mind)
         self._firing = Firing(self.mind, self._launching)
         self._adoption = Adoption(self.mind, self._launching)
+        self._pulling = Pulling(self.mind, self._launching)
         self._closing = Closing(self.mind)
-        self._lifecycle = Lifecycle(self.mind, self._firing, self._adoption, self._launching)
+        self._lifecycle = Lifecycle(self.mind, self._firing, self._adoption, self._launching, self._pulling)
         self._beating = Beating(self.mind, self._lifecycle, self._firing, self._adoption)
         self._handlers = self._table()
 
@@ -107,7 +111,7 @@ class Planner:
             LeaseEnds: self._beating.lease_ends,
             TakeoverAnswered: self._lifecycle.takeover_answered,
             ViewSeen: self._beating.view_seen,
-            SpecsRead: self._firing.specs_read,
+            SpecsRead: self._specs_read,
             SpecsDue: self._firing.specs_due,
             PinnedRead: self._pinned_read,
             TimerFired: self._firing.timer,
@@ -116,9 +120,11 @@ class Planner:
             LookOn: self._firing.look_on,
             RunsAnswered: self._firing.answered,
             RunsUnanswered: self._firing.unanswered,
-            PendingDue: self._adoption.due,
+            PendingDue: self._pending_due,
             PendingRead: self._adoption.read,
             ClaimsAnswered: self._claims_answered,
+            Pulled: self._pulling.answered,
+            PullDue: self._pulling.due,
             AttemptBegan: self._closing.began,
             AttemptOver: self._over,
             OutcomesAnswered: self._outcomes_answered,
@@ -145,6 +151,14 @@ class Planner:
             self.mind.store_here = False
         return actions
 
+    def _specs_read(self, event: SpecsRead, moment: Moment) -> list[Action]:
+        actions = self._firing.specs_read(event, moment)
+        self._pulling.specs_read(event)
+        return actions
+
+    def _pending_due(self, event: PendingDue, moment: Moment) -> list[Action]:
+        return [*self._adoption.due(event, moment), *self._pulling.look()]
+
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
         found = self._adoption.look() if event.jobs else []
         return [*self._launching.pinned_read(event, moment), *found]
@@ -153,10 +167,11 @@ class Planner:
         return [*self._adoption.answered(event, moment), *self._adoption.refill()]
 
     def _over(self, event: AttemptOver, moment: Moment) -> list[Action]:
-        return [*self._closing.over(event, moment), *self._adoption.refill()]
+        return [*self._closing.over(event, moment), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
-        return [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
+        pulled = self._pulling.recorded(event)
+        return [*self._closing.answered(event, moment), *pulled, *self._lifecycle.leave_when_empty()]
 
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
         """Timers are computed anew from the clock as it is now; what was passed over is looked at again."""
@@ -169,14 +184,16 @@ class Planner:
         holdings = self.mind.holdings
         holdings.capacity, holdings.fit = event.capacity, event.fit
         waiting = holdings.next_waiting() if self.mind.creates else ()
-        return [Claim(self.mind.incarnation, waiting)] if waiting else []
+        claims = [Claim(self.mind.incarnation, waiting)] if waiting else []
+        return [*claims, *self._pulling.refill()]
 
     def _tasks_renewed(self, event: TasksRenewed, moment: Moment) -> list[Action]:
         self.mind.declined.clear()
-        return [ForgetDeclines(), *self._firing.look_back(moment), *self._adoption.look()]
+        found = [*self._firing.look_back(moment), *self._adoption.look(), *self._pulling.look()]
+        return [ForgetDeclines(), *found]
 
     def _hinted(self, event: Hinted, moment: Moment) -> list[Action]:
-        actions = self._adoption.look() if event.work else []
+        actions = [*self._adoption.look(), *self._pulling.hinted(moment)] if event.work else []
         if event.orders and self.mind.standing not in (Standing.JOINING, Standing.GONE):
             actions.append(Beat(self.mind.incarnation))
         return actions

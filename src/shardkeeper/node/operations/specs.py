@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from shardkeeper.domain.built_in import BUILT_IN_NAMES, without_built_in
 from shardkeeper.domain.errors import Refused
 from shardkeeper.domain.specs import ImplSpec, JobSpec, Kind, SourceData
 from shardkeeper.domain.specset import Change, Difference, ImplWithSources, SpecSet, differences
@@ -61,12 +62,13 @@ class SpecOperations:
         return Answer(answer, self._outside(specs))
 
     def diff(self, paths: Iterable[Path], only_files: bool) -> Answer[list[Difference]]:
-        """What applying the files would change; also what only the database has, unless ``only_files``."""
+        """What applying the files would change; also what only the database has, unless ``only_files``. Every database
+        has the built-in ImplSpecs: those are no difference."""
         want = self._files.load(paths)
         have = self._stored()
-        found = differences(have.value, want)
+        named = {entry.impl.name for entry in want.impls}
+        found = differences(without_built_in(have.value, named), want)
         if only_files:
-            named = {entry.impl.name for entry in want.impls}
             found = [
                 one
                 for one in found
@@ -76,8 +78,10 @@ class SpecOperations:
         return Answer(found, have.notes)
 
     def export(self, names: Sequence[str]) -> Answer[SpecSet]:
-        """All specs of the database, or the jobs named with their ImplSpecs. Raises Refused for unknown names."""
-        stored = self._stored()
+        """All specs of the database but the built-in ones, or the jobs named with their ImplSpecs. Raises Refused for
+        unknown names."""
+        read = self._stored()
+        stored = Answer(without_built_in(read.value), read.notes)
         if not names:
             return stored
         jobs = tuple(job for job in stored.value.jobs if job.name in names)
@@ -127,7 +131,7 @@ class SpecOperations:
 
 
 def _impls_not_in(specs: SpecSet) -> tuple[str, ...]:
-    here = {entry.impl.name for entry in specs.impls}
+    here = {entry.impl.name for entry in specs.impls} | BUILT_IN_NAMES
     return tuple(
         f"job {job.name}: impl_spec {job.impl_spec} is not in these files; the database must have it"
         for job in specs.jobs

@@ -165,7 +165,17 @@ def in_order(actions: Sequence[Record | Report]) -> list[Record | Report]:
         if isinstance(action, Report):
             before = merged.get(_claim(action))
             merged[_claim(action)] = action if before is None else _over(before, action)
-    return [*merged.values(), *(action for action in actions if isinstance(action, Record))]
+    records = [action for action in actions if isinstance(action, Record)]
+    for record in records:
+        report = merged.get(_claim(record))
+        if report is not None and _is_told_by_outcome(report.progress):
+            del merged[_claim(record)]
+    return [*merged.values(), *records]
+
+
+def _is_told_by_outcome(said: Progress) -> bool:
+    """That an attempt began is not worth a call once it has ended."""
+    return said.fraction is None and said.message is None and said.checkpoint is None
 
 
 def _over(before: Report, after: Report) -> Report:

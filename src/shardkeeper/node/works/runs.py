@@ -6,8 +6,15 @@ from collections.abc import Sequence
 
 from shardkeeper.domain.attempts import CreateRun
 from shardkeeper.domain.errors import PartlyUnanswered, StoreUnavailable
-from shardkeeper.domain.planner.actions import Claim, Create
-from shardkeeper.domain.planner.events import ClaimsAnswered, Event, RunsAnswered, RunsUnanswered, StoreAway
+from shardkeeper.domain.planner.actions import Claim, Create, Pull
+from shardkeeper.domain.planner.events import (
+    ClaimsAnswered,
+    Event,
+    Pulled,
+    RunsAnswered,
+    RunsUnanswered,
+    StoreAway,
+)
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.node.lanes import Done
 from shardkeeper.ports.runs import RunStore
@@ -57,6 +64,25 @@ class RunsWork:
             return [ClaimsAnswered(incarnation, tuple(keys), tuple(self._store.claim(incarnation, keys)))]
         except StoreUnavailable as error:
             return [StoreAway(str(error)), ClaimsAnswered(incarnation, tuple(keys), ())]
+
+
+class PullsWork:
+    """Pulls go out one by one: the planner has one under way. On a lane of their own, since a large one would hold up
+    the creations of fires."""
+
+    most = 1
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    def run(self, actions: Sequence[Pull]) -> Done[Pull]:
+        """See Work. Not tried again: what landed all the same is found by reconciling."""
+        (pull,) = actions
+        try:
+            claimed = tuple(self._store.pull(pull.incarnation, pull.most, pull.not_jobs))
+        except StoreUnavailable as error:
+            return Done([StoreAway(str(error)), Pulled(pull.incarnation, pull.most, None)])
+        return Done([Pulled(pull.incarnation, pull.most, claimed)])
 
 
 def _one_per_job(requests: list[CreateRun]) -> tuple[list[CreateRun], list[CreateRun]]:

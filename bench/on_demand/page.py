@@ -1,0 +1,57 @@
+"""docs/benchmarks/on-demand.md, and the same figures as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.on_demand.answer import HEAD, cells, notes
+from bench.on_demand.options import Options
+from bench.on_demand.rows import Row
+from bench.tables import markdown_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "on-demand.md"
+
+TEXT = """# Work on demand, beside other queues
+
+Written by `make bench-on-demand WRITE=1`. Everything ran on one machine in one run; each figure is the median of
+{rounds} rounds. Compare rows of this table with each other; on another machine all of them change.
+
+{machine}
+
+{table}
+
+- *submit/s*: one client, one at a time, each accepted before the next. *bulk/s*: in the quickest way a system has.
+- *drain/s*: {tasks:,} no-op tasks, from the first one taken up to the last outcome recorded (or acknowledged, where
+  none is recorded). *steady/s*: the middle four fifths of them, without warming up and tail.
+- *pick-up*: {samples} times a round, from just before the submitting call to the first line of the task, with nothing
+  else to do.
+- *cores while draining*: processor time of each kind of process and its children over the drain's time.
+- Shardkeeper: one node with {workers} workers and ZooKeeper beside it; each task is a run of its own, with its attempt,
+  outcome and times recorded and fenced. `process`: in a supervised process that can be killed alone; `thread`: threads
+  of one such process. PostgreSQL flushes each commit to disk; peers use the same server.
+
+What is not like for like:
+
+{notes}
+"""
+
+
+def page(rows: Sequence[Row], options: Options, machine: Mapping[str, str]) -> str:
+    """The whole file."""
+    return TEXT.format(
+        rounds=options.rounds,
+        machine="\n".join(f"- {name}: {value}" for name, value in machine.items()),
+        table=markdown_table(HEAD, [cells(row) for row in rows]),
+        tasks=options.tasks,
+        samples=options.samples,
+        workers=options.workers,
+        notes="\n".join(f"- {note}" for note in notes(rows)),
+    )
+
+
+def document(rows: Sequence[Row], options: Options, machine: Mapping[str, str]) -> dict[str, Any]:
+    """For programs."""
+    return {"machine": dict(machine), "options": asdict(options), "rows": [asdict(row) for row in rows]}

@@ -1,0 +1,138 @@
+"""Pulling attempts that have no owner: whoever has room takes the best, by age and priority.
+
+One pull is under way at a time. It is asked for when there is a hint of work and shortly after it again, when room came
+free and the last pull had brought all it asked for, and about once a second. A busy node pulls nothing.
+"""
+
+from __future__ import annotations
+
+from shardkeeper.domain.planner.actions import Action, Pull, Wake
+from shardkeeper.domain.planner.events import Moment, OutcomesAnswered, PullDue, Pulled, SpecsRead
+from shardkeeper.domain.planner.launching import Launching
+from shardkeeper.domain.planner.mind import Mind
+from shardkeeper.domain.specs import JobSpec
+from shardkeeper.domain.view import matches
+
+
+class Pulling:
+    """``more``: the last pull brought all that it asked for, so there may be more."""
+
+    def __init__(self, mind: Mind, launching: Launching) -> None:
+        self._mind = mind
+        self._launching = launching
+        self._under_way = False
+        self._again = False
+        self._more = False
+        self._not_here: set[str] = set()
+        """Jobs whose labels this node does not have."""
+        self._wakes = 0
+
+    def look(self) -> list[Action]:
+        """Pull as much as there is room for, now or when the pull under way is answered."""
+        mind = self._mind
+        if not mind.creates:
+            return []
+        if self._under_way:
+            self._again = True
+            return []
+        most = mind.holdings.room_to_pull(mind.settings.busy_at)
+        if most <= 0:
+            self._more = True
+            return []
+        self._under_way, self._again = True, False
+        mind.holdings.reserve_for_pull(most)
+        return [Pull(mind.incarnation, most, self._not_jobs())]
+
+    def hinted(self, moment: Moment) -> list[Action]:
+        """Work was submitted: look, and look again for what is committed a moment later."""
+        wakes: list[Action] = []
+        if not self._wakes:
+            delays = self._mind.settings.pull_again_s
+            self._wakes = len(delays)
+            wakes = [Wake(moment.mono + delay, PullDue()) for delay in delays]
+        return [*self.look(), *wakes]
+
+    def due(self, event: PullDue, moment: Moment) -> list[Action]:
+        """A hint was given a moment ago."""
+        self._wakes = max(0, self._wakes - 1)
+        return self.look()
+
+    def answered(self, event: Pulled, moment: Moment) -> list[Action]:
+        """Start what was pulled; there may be more."""
+        mind = self._mind
+        mind.holdings.release(event.most)
+        self._under_way = False
+        if event.claimed is None:
+            self._more = True
+            return []
+        self._more = len(event.claimed) >= event.most
+        own = [one for one in event.claimed if self._runs_here(one.run.job_version, one.run.impl_version)]
+        others = [one for one in event.claimed if one not in own] if len(own) < len(event.claimed) else []
+        actions = self._launching.take(own, moment)
+        actions += self._launching.refuse(others)
+        return [*actions, *(self.look() if self._again else self.refill())]
+
+    def refill(self) -> list[Action]:
+        """Room came free: pull when there was more before, in batches worth a call."""
+        if not self._more or self._under_way:
+            return []
+        holdings = self._mind.holdings
+        worth = max(1, (holdings.ahead - 1) // 2)
+        return self.look() if holdings.room_to_pull(self._mind.settings.busy_at) >= worth else []
+
+    def recorded(self, event: OutcomesAnswered) -> list[Action]:
+        """What ended may have held a place in a limit that others wait for."""
+        for outcome in event.outcomes:
+            holding = self._mind.holdings.get(outcome.key)
+            if holding is not None and holding.job is not None and _limited(holding.job.spec):
+                return self.look()
+        return []
+
+    def specs_read(self, event: SpecsRead) -> None:
+        """Remember which jobs this node has not the labels for."""
+        if event.whole:
+            self._not_here.clear()
+        for name, history in event.jobs.items():
+            last = history.last
+            if last is not None and not matches(self._mind.settings.labels, last.spec.node_selector):
+                self._not_here.add(name)
+            else:
+                self._not_here.discard(name)
+
+    def store_away(self) -> None:
+        """A pull under way is answered as one that is not known; look when the store is back."""
+        self._more = True
+
+    def forget(self) -> None:
+        """This incarnation is dead: what it asked for is another's, and the answer will be ignored."""
+        self._under_way = self._again = False
+        self._more = True
+
+    def _not_jobs(self) -> tuple[str, ...]:
+        declined = set()
+        for job_version, impl_version in self._mind.declined:
+            job = self._mind.catalog.job_version(job_version)
+            if job is not None and self._is_newest(job.spec.name, job_version, impl_version):
+                declined.add(job.spec.name)
+        return tuple(sorted(declined | self._not_here))
+
+    def _is_newest(self, name: str, job_version: int, impl_version: int) -> bool:
+        """Whether what is declined is what the job is now, or only what it was before it was mended."""
+        history = self._mind.catalog.job(name)
+        last = history.last if history else None
+        if last is None or last.version != job_version:
+            return last is None
+        impl = self._mind.catalog.newest_impl(last.spec.impl_spec)
+        return impl is None or impl.version == impl_version
+
+    def _runs_here(self, job_version: int, impl_version: int) -> bool:
+        """By the pinned versions, which may differ from those in force."""
+        if (job_version, impl_version) in self._mind.declined:
+            return False
+        job = self._mind.catalog.job_version(job_version)
+        return job is None or matches(self._mind.settings.labels, job.spec.node_selector)
+
+
+def _limited(spec: JobSpec) -> bool:
+    limits = (spec.pool, spec.max_running, spec.concurrency_key, spec.rate_limit)
+    return any(limit is not None for limit in limits)

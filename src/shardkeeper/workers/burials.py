@@ -1,0 +1,78 @@
+"""What becomes of a dead worker and of the orders that it held."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from shardkeeper.ports.workers import EntrypointChecked, WorkerEvent
+from shardkeeper.workers.crew import Crew, named
+from shardkeeper.workers.desk import Desk
+from shardkeeper.workers.endings import ending_of_death, failed_unbegun, problem_of_death
+from shardkeeper.workers.flight import NEVER, Check, Flight, Worker
+from shardkeeper.workers.reports import Reports
+
+_LOG = logging.getLogger(__name__)
+_MOST_DEATHS = 3
+"""Workers that may die over an order before it began; then the order is to blame."""
+
+
+class Burials:
+    """Each order that the dead worker held is over, or for another worker when it had not begun."""
+
+    def __init__(self, crew: Crew, desk: Desk, reports: Reports, tell: Callable[[WorkerEvent], None]) -> None:
+        self._crew = crew
+        self._desk = desk
+        self._reports = reports
+        self._tell = tell
+
+    def bury(self, worker: Worker, closing: bool) -> None:
+        """``closing``: nothing is begun any more."""
+        process = worker.process
+        # what it had not even read is not its business
+        self._desk.take_back(worker)
+        expected = worker.leaving and not worker.flights
+        death = process.bury(strays=not expected)
+        self._crew.forget(worker)
+        if worker in self._desk.idle:
+            self._desk.idle.remove(worker)
+        if not expected:
+            self._crew.restarts += 1
+            _LOG.warning("%s", worker.reason or death)
+            if not worker.flights:
+                self._crew.failed(worker.reason or death, time.monotonic())
+        self._settle(worker, death)
+        if closing:
+            self._desk.return_all("workers are closing")
+        process.close()
+
+    def _settle(self, worker: Worker, death: str) -> None:
+        flights = list(worker.flights.values())
+        why = worker.reason if worker.shared and worker.reason else death
+        if worker.shared and len(flights) > 1:
+            why += f"; it held {len(flights)} attempts: {', '.join(map(named, flights[:5]))}"
+        log = None if worker.shared or not flights else worker.process.last_log()
+        alone = len(flights) == 1
+        for flight in flights:
+            self._reports.look(worker, flight)
+            worker.release(flight)
+            to_blame = flight.begun or flight.verdict is not None or (flight.importing and alone)
+            if not to_blame and flight.deaths + 1 < _MOST_DEATHS:
+                self._again(flight)
+            elif isinstance(flight.order, Check):
+                problem = problem_of_death(flight, why)
+                self._tell(EntrypointChecked(flight.order.entrypoint, flight.order.kind, problem))
+            elif not to_blame:
+                reason = f"{_MOST_DEATHS} workers died before it began, the last: {why}"
+                self._desk.end(flight, failed_unbegun("WorkerDied", reason))
+            else:
+                phase = None if worker.shared else worker.process.page.phase
+                reason = worker.reason if worker.reason and flight.verdict is None else why
+                self._desk.end(flight, ending_of_death(flight, reason, phase, log))
+
+    def _again(self, flight: Flight) -> None:
+        flight.deaths += 1
+        flight.importing = False
+        flight.import_at = NEVER
+        self._desk.queue_of(flight).appendleft(flight)

@@ -1,0 +1,206 @@
+"""Which order goes to which worker, and when it is taken back.
+
+An idle worker gets an order; a busy one gets more only while all that it holds takes next to no time, and loses them
+again as soon as one of them takes longer. So short attempts cost no waiting for each other's answers, and no attempt
+waits behind a long one while another worker is free.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.ports.workers import (
+    AttemptEnded,
+    AttemptOrder,
+    AttemptReturned,
+    Ending,
+    EntrypointChecked,
+    WorkerEvent,
+)
+from shardkeeper.workers.crew import Crew
+from shardkeeper.workers.endings import failed_unbegun
+from shardkeeper.workers.flight import Check, Flight, Worker
+from shardkeeper.workers.mail import packets_of
+from shardkeeper.workers.orders import identity, message_of
+from shardkeeper.workers.pace import Pace
+
+MOST_AHEAD = 16
+"""Orders that a worker may hold beyond what it runs. Together they take some milliseconds at most."""
+LOOK_AFTER_S = 0.002
+"""After giving an order its worker's page is looked at for the beginning: most short attempts have ended by then."""
+_STUCK_S = 0.004
+"""A worker that has ended nothing for so long does not need the orders that it has not begun."""
+
+
+class Desk:
+    """``tell`` passes an event on; ``wait_until`` sets the supervisor's alarm; ``watch`` has it flush an outbox."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        tell: Callable[[WorkerEvent], None],
+        wait_until: Callable[[float], None],
+        watch: Callable[[Worker], None],
+    ) -> None:
+        self._crew = crew
+        self._tell = tell
+        self._wait_until = wait_until
+        self._watch = watch
+        self._pace = Pace()
+        self.flights: dict[tuple[AttemptKey, int], Flight] = {}
+        self.queue: deque[Flight] = deque()
+        self.shared_queue: deque[Flight] = deque()
+        self.idle: list[Worker] = []
+        """The one that ended last comes last and is taken first, so that the others may go."""
+
+    def put(self, flight: Flight) -> None:
+        """A new order."""
+        if isinstance(flight.order, AttemptOrder):
+            self.flights[identity(flight)] = flight
+        self.queue_of(flight).append(flight)
+
+    def queue_of(self, flight: Flight) -> deque[Flight]:
+        """Where it waits while it has no worker. Checks never go to the shared worker."""
+        order = flight.order
+        shared = isinstance(order, AttemptOrder) and order.isolation == "thread"
+        return self.shared_queue if shared else self.queue
+
+    def end(self, flight: Flight, ending: Ending) -> None:
+        """It has its ending."""
+        whose = identity(flight)
+        self.flights.pop(whose, None)
+        self._tell(AttemptEnded(*whose, ending))
+
+    def give_back(self, flight: Flight, reason: str) -> None:
+        """It will not run here."""
+        order = flight.order
+        if isinstance(order, Check):
+            self._tell(EntrypointChecked(order.entrypoint, order.kind, reason))
+        else:
+            self.flights.pop(identity(flight), None)
+            self._tell(AttemptReturned(order.key, order.claim_no, reason))
+
+    def return_all(self, reason: str) -> None:
+        """Whatever waits."""
+        for queue in (self.queue, self.shared_queue):
+            while queue:
+                self.give_back(queue.popleft(), reason)
+
+    def lasted(self, flight: Flight, seconds: float) -> None:
+        """Its phases took so long, or take so long already."""
+        self._pace.lasted(flight.order.entrypoint, seconds)
+
+    # giving
+
+    def dispatch(self) -> None:
+        """Give what waits to whoever is free for it."""
+        while self.queue and self.idle:
+            self._send(self.queue.popleft(), self.idle.pop())
+        shared = self._crew.shared
+        if shared is not None and shared.ready:
+            self._dispatch_shared(shared)
+
+    def dispatch_ahead(self) -> None:
+        """Give short ones to workers that are busy with short ones, to each its share."""
+        if not self._is_short(self.queue):
+            return
+        quick = [worker for worker in self._crew.own if worker.ready and _all_short(worker)]
+        if not quick:
+            return
+        held = sum(len(worker.flights) for worker in quick)
+        share = min(1 + MOST_AHEAD, -(-(held + len(self.queue)) // len(quick)))
+        for worker in quick:
+            while len(worker.flights) < share and self._is_short(self.queue):
+                self._send(self.queue.popleft(), worker)
+
+    def _dispatch_shared(self, shared: Worker) -> None:
+        while self.shared_queue and shared.free:
+            ahead = len(shared.flights) - self._crew.capacity
+            if ahead >= MOST_AHEAD or (ahead >= 0 and not self._is_short(self.shared_queue)):
+                break
+            self._send(self.shared_queue.popleft(), shared)
+
+    def _is_short(self, queue: deque[Flight]) -> bool:
+        return bool(queue) and self._pace.is_short(queue[0].order.entrypoint)
+
+    def _send(self, flight: Flight, worker: Worker) -> None:
+        flight.slot = worker.free.pop()
+        flight.short = self._pace.is_short(flight.order.entrypoint)
+        try:
+            message = message_of(flight)
+            if worker.shared:
+                message["width"] = self._crew.capacity
+                message["short"] = flight.short
+            packets = packets_of(message)
+        except (TypeError, ValueError, RecursionError) as error:
+            worker.free.append(flight.slot)
+            self.end(flight, failed_unbegun("BadOrder", f"the context is not JSON: {error}"))
+            self.rest(worker)
+            return
+        flight.large = len(packets) > 1
+        now = time.monotonic()
+        worker.hold(flight, now)
+        if isinstance(flight.order, AttemptOrder):
+            worker.process.allow_frames(flight.order.result_limit_bytes)
+        self._wait_until(now + LOOK_AFTER_S)
+        if not worker.process.outbox.send(packets):
+            self._watch(worker)
+
+    def rest(self, worker: Worker) -> None:
+        """It has ended an order."""
+        if worker.leaving:
+            worker.leave(time.monotonic())
+            self._wait_until(worker.kill_at)
+        elif not worker.shared and not worker.flights and worker not in self.idle:
+            worker.idle_since = time.monotonic()
+            self.idle.append(worker)
+
+    # taking back
+
+    def dismiss(self, worker: Worker, now: float) -> None:
+        """It ends when it has ended what it has begun; the rest is for others."""
+        self.take_back(worker)
+        if worker in self.idle:
+            self.idle.remove(worker)
+        self._crew.dismiss(worker, now)
+        self._wait_until(worker.kill_at)
+
+    def take_back(self, worker: Worker) -> None:
+        """What it has not taken from its queue waits again, before all others."""
+        if worker.large or not worker.ready or not worker.flights:
+            return
+        for seq in reversed(worker.process.outbox.take_back()):
+            flight = worker.flights.get(seq)
+            if flight is not None:
+                worker.release(flight)
+                self.queue_of(flight).appendleft(flight)
+        self.rest(worker)
+
+    def look(self, worker: Worker, now: float) -> None:
+        """Orders that lie behind one that takes its time."""
+        flights = list(worker.flights.values())
+        begun = sum(flight.begun for flight in flights)
+        if begun == len(flights):
+            return
+        if worker.shared:
+            room = self._crew.capacity - begun
+            if room > 0:
+                self._wait_until(now + LOOK_AFTER_S)
+                if begun:
+                    worker.process.order({"t": "widen", "orders": min(room, len(flights) - begun)})
+            return
+        head = flights[0]
+        if len(flights) > 1 or not head.importing:
+            self._wait_until(now + LOOK_AFTER_S)
+        busy = head.begun or head.importing
+        if len(flights) > 1 and busy and now - worker.moved_at > _STUCK_S:
+            self.lasted(head, now - worker.moved_at)
+            head.short = False
+            self.take_back(worker)
+
+
+def _all_short(worker: Worker) -> bool:
+    return not worker.leaving and bool(worker.flights) and all(one.short for one in worker.flights.values())

@@ -1,0 +1,178 @@
+"""Attempts without an owner: pulled by room, one pull at a time, never by a busy node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shardkeeper.domain.attempts import Claimed, RunHead
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Recording
+from shardkeeper.domain.planner.actions import CloseUnrunnable, Launch, Pull, Record, Wake
+from shardkeeper.domain.planner.events import (
+    AttemptOver,
+    CapacityChanged,
+    Hinted,
+    Moment,
+    OutcomesAnswered,
+    PendingDue,
+    PullDue,
+    Pulled,
+)
+from shardkeeper.domain.runs import AttemptStatus, TriggerKind
+from tests.domain.planner.desk import Desk, job, key, of, row
+
+
+def on_demand(desk: Desk, **spec: Any) -> Desk:
+    desk.specs(job(every=None, **spec))
+    return desk
+
+
+def submitted(number: int, job_version: int = 10) -> Claimed:
+    head = RunHead("job", TriggerKind.SUBMIT, job_version, 1, 1, {})
+    return Claimed(key(run_id=number), 1, head, None, 0, 0)
+
+
+def hint(desk: Desk) -> list[Pull]:
+    return of(desk.tell(Hinted(work=True)), Pull)
+
+
+def pulled(desk: Desk, most: int, *claimed: Claimed) -> list[Any]:
+    return desk.tell(Pulled(desk.incarnation, most, claimed))
+
+
+def over(desk: Desk, claimed: Claimed) -> list[Any]:
+    return desk.tell(AttemptOver(Outcome(claimed.key, claimed.claim_no, AttemptStatus.COMPLETED)))
+
+
+def test_a_hint_is_a_pull_of_what_there_is_room_for_and_a_look_a_moment_later() -> None:
+    desk = on_demand(Desk(capacity=4).up())
+    actions = desk.tell(Hinted(work=True))
+    assert of(actions, Pull) == [Pull(desk.incarnation, 8)]
+    later = [wake.at_mono for wake in of(actions, Wake) if wake.event == PullDue()]
+    assert later == [0.025, 0.1]
+
+
+def test_hints_are_gathered() -> None:
+    desk = on_demand(Desk().up())
+    desk.tell(Hinted(work=True))
+    assert not of(desk.tell(Hinted(work=True)), Wake)
+    pulled(desk, 8)
+    desk.tell(PullDue())
+    pulled(desk, 8)
+    desk.tell(PullDue())
+    pulled(desk, 8)
+    assert len(of(desk.tell(Hinted(work=True)), Wake)) == 2
+
+
+def test_one_pull_is_under_way_and_a_hint_meanwhile_is_not_lost() -> None:
+    desk = on_demand(Desk().up())
+    assert len(hint(desk)) == 1
+    assert hint(desk) == []
+    assert len(of(pulled(desk, 8), Pull)) == 1
+
+
+def test_what_is_pulled_is_launched_and_more_is_pulled_when_room_comes_free() -> None:
+    desk = on_demand(Desk(capacity=1, ahead_s=0.0).up())
+    assert hint(desk) == [Pull(desk.incarnation, 1)]
+    actions = pulled(desk, 1, submitted(1))
+    assert [launch.claimed for launch in of(actions, Launch)] == [submitted(1)]
+    assert not of(actions, Pull)
+    assert of(over(desk, submitted(1)), Pull) == [Pull(desk.incarnation, 1)]
+
+
+def test_after_a_pull_that_brought_less_nothing_is_pulled_before_the_next_hint_or_look() -> None:
+    desk = on_demand(Desk(capacity=2, ahead_s=0.0).up())
+    hint(desk)
+    pulled(desk, 2, submitted(1))
+    assert not of(over(desk, submitted(1)), Pull)
+    assert of(desk.tell(PendingDue()), Pull)
+
+
+def test_a_busy_node_pulls_nothing_until_it_has_room() -> None:
+    desk = on_demand(Desk(capacity=4, ahead_s=0.0, busy_at=75).up())
+    hint(desk)
+    pulled(desk, 4, *map(submitted, range(1, 5)))
+    over(desk, submitted(1))
+    assert hint(desk) == []
+    assert of(over(desk, submitted(2)), Pull) == [Pull(desk.incarnation, 2)]
+
+
+def test_nothing_is_pulled_to_lie_before_tasks_that_take_long() -> None:
+    desk = on_demand(Desk(capacity=2).up())
+    desk.planner.mind.holdings.lasted(3600)
+    assert hint(desk) == [Pull(desk.incarnation, 2)]
+
+
+def test_an_unfit_node_and_one_whose_store_is_away_pull_nothing() -> None:
+    desk = on_demand(Desk().up())
+    desk.tell(CapacityChanged(4, fit=False))
+    assert hint(desk) == []
+    desk.tell(CapacityChanged(4, fit=True))
+    pulled(desk, 8)
+    desk.planner.mind.store_here = False
+    assert hint(desk) == []
+
+
+def test_a_pull_that_was_not_answered_is_made_again_at_the_next_look() -> None:
+    desk = on_demand(Desk().up())
+    hint(desk)
+    desk.tell(Pulled(desk.incarnation, 8, None))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8)]
+
+
+def test_jobs_for_other_nodes_are_left_out_and_come_back_when_they_are_mended() -> None:
+    desk = on_demand(Desk().up(), node_selector={"gpu": "yes"})
+    assert hint(desk) == [Pull(desk.incarnation, 8, ("job",))]
+    pulled(desk, 8)
+    desk.specs(job(number=11, every=None))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8)]
+
+
+def test_a_job_that_cannot_run_here_goes_back_and_is_not_pulled_again() -> None:
+    desk = on_demand(Desk().up())
+    hint(desk)
+    pulled(desk, 8, submitted(1))
+    desk.tell(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8, ("job",))]
+
+
+def test_what_is_pulled_under_versions_that_cannot_run_here_goes_back_for_others() -> None:
+    desk = on_demand(Desk().up())
+    hint(desk)
+    pulled(desk, 8, submitted(1))
+    desk.tell(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    desk.specs(job(number=11, every=None))
+    desk.tell(PendingDue())
+    actions = pulled(desk, 8, submitted(2, job_version=10), submitted(3, job_version=11))
+    (back,) = of(actions, Record)
+    assert (back.outcome.key, back.outcome.status) == (key(run_id=2), AttemptStatus.PENDING)
+    assert back.outcome.delay_s > 0
+    assert [launch.claimed.key.run_id for launch in of(actions, Launch)] == [3]
+
+
+def test_an_end_that_may_have_freed_a_shared_limit_is_a_reason_to_look() -> None:
+    desk = on_demand(Desk().up(), max_running=1)
+    hint(desk)
+    pulled(desk, 8, submitted(1))
+    over(desk, submitted(1))
+    outcome = Outcome(key(), 1, AttemptStatus.COMPLETED)
+    answer = OutcomeAnswer(key(), Recording.RECORDED)
+    assert of(desk.tell(OutcomesAnswered(desk.incarnation, (outcome,), (answer,))), Pull)
+
+
+def test_the_head_of_a_queue_that_nobody_can_run_is_watched_by_its_versions() -> None:
+    desk = on_demand(Desk(unrunnable_after_s=60).up(), node_selector={"gpu": "yes"})
+    desk.pending(row(run_id=1, owned=False))
+    desk.seconds = 61
+    (closing,) = of(desk.pending(row(run_id=2, owned=False), row(run_id=3, owned=False)), CloseUnrunnable)
+    assert closing.keys == (key(run_id=2), key(run_id=3))
+
+
+def test_a_dead_incarnations_pull_counts_no_more() -> None:
+    desk = on_demand(Desk().up())
+    before = desk.incarnation
+    hint(desk)
+    desk.beat(alive=False)
+    desk.join()
+    desk.beat()
+    assert desk.planner.handle(Pulled(before, 8, (submitted(1),)), Moment(desk.now, desk.seconds)) == []
+    assert hint(desk) == [Pull(desk.incarnation, 8)]
