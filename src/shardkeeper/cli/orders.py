@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from shardkeeper.cli.context import actor, operations
+from shardkeeper.cli.context import operations
 from shardkeeper.cli.failures import REFUSED
 from shardkeeper.cli.options import answering, duration, instant, parameters
 from shardkeeper.cli.output import Output, note, print_json
 from shardkeeper.cli.runs import show_run
 from shardkeeper.domain.runs import RunStatus
+from shardkeeper.node.actor import actor
 
 
 @click.command()
