@@ -11,15 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from bench.cluster import cluster
+from bench.cluster import Cluster, cluster
 from bench.machine import machine
 from bench.on_demand.answer import HEAD, cells, notes
+from bench.on_demand.bare import BareInserts
+from bench.on_demand.contenders import measure
+from bench.on_demand.lineup import ours, peers
 from bench.on_demand.options import Options
-from bench.on_demand.ours import measure_ours
 from bench.on_demand.page import PAGE, document, page
-from bench.on_demand.peer_rows import measure_peers
+from bench.on_demand.rows import Row
 from bench.tables import text_table
 
 
@@ -32,9 +36,7 @@ def main() -> None:
         with running.connect() as connection:
             facts = machine(connection)
         _say(", ".join(f"{name} {value}" for name, value in facts.items()))
-        rows = [] if wanted.peers is not None else measure_ours(running, options, _progress)
-        if not wanted.ours:
-            rows += measure_peers(running, options, wanted.peers or (), _progress)
+        rows = _rows(running, options, wanted)
     _say(text_table(HEAD, [cells(row) for row in rows]))
     for note in notes(rows):
         _say(note)
@@ -43,6 +45,17 @@ def main() -> None:
     if wanted.write:
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(page(rows, options, facts))
+
+
+def _rows(running: Cluster, options: Options, wanted: argparse.Namespace) -> list[Row]:
+    with ExitStack() as stack:
+        contenders = [] if wanted.peers is not None else [*stack.enter_context(ours(running, options))]
+        missing: Sequence[Row] = ()
+        pace = BareInserts(stack.enter_context(running.connect()))
+        if not wanted.ours:
+            others, missing = stack.enter_context(peers(running, options, wanted.peers or ()))
+            contenders += others
+        return [*measure(contenders, options.rounds, pace.per_second, _progress), *missing]
 
 
 def _arguments() -> argparse.Namespace:

@@ -9,6 +9,7 @@ from bench.on_demand.rows import FIGURES, Row
 HEAD = (
     "system",
     "isolation",
+    "INSERT/s",
     "submit/s",
     "bulk/s",
     "drain/s",

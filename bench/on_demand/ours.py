@@ -14,11 +14,13 @@ from typing import Any
 
 import psycopg
 
+from bench.clock import timed
 from bench.cluster import Cluster
-from bench.figures import drain_rates, medians, percentile
-from bench.on_demand.doors import Door, open_door
+from bench.figures import drain_rates, percentile
+from bench.on_demand.contenders import Unavailable
+from bench.on_demand.doors import Door
 from bench.on_demand.options import Options
-from bench.on_demand.rows import Row
+from bench.on_demand.rows import Round
 from bench.pings import Board
 from bench.processors import Shares
 
@@ -42,14 +44,6 @@ select extract(epoch from s.started_at - r.created_at)::float8 * 1000
  where r.id > %s and s.started_at is not null"""
 
 
-def measure_ours(running: Cluster, options: Options, say: Callable[[str], None]) -> list[Row]:
-    """A row for each isolation; ``running`` has the schema and no node."""
-    with running.connect() as connection, open_door(running.url, running.environment, options.sql) as door:
-        insert_jobs(connection)
-        bench = _Bench(running, connection, door, options)
-        return [bench.row(isolation, say) for isolation in ISOLATIONS]
-
-
 def insert_jobs(connection: psycopg.Connection[Any]) -> None:
     """Jobs on demand ``noop-process``, ``ping-thread``, ... with their ImplSpecs."""
     for isolation in ISOLATIONS:
@@ -64,37 +58,38 @@ def insert_jobs(connection: psycopg.Connection[Any]) -> None:
             )
 
 
-class _Bench:
+class Ours:
+    """One isolation of Shardkeeper; ``running`` has the schema with the jobs, and no node."""
+
+    name = "Shardkeeper"
+
     def __init__(
-        self, running: Cluster, connection: psycopg.Connection[Any], door: Door, options: Options
+        self,
+        isolation: str,
+        running: Cluster,
+        connection: psycopg.Connection[Any],
+        door: Door,
+        options: Options,
     ) -> None:
+        self.isolation = isolation
+        self.notes = (door.name,)
         self._running = running
         self._connection = connection
         self._door = door
         self._options = options
 
-    def row(self, isolation: str, say: Callable[[str], None]) -> Row:
-        rounds, cores = [], []
-        for number in range(self._options.rounds):
-            figures = self._submissions(f"noop-{isolation}")
-            drained, share = self._drain(figures.pop("before"))
-            figures |= drained
-            cores.append(share)
-            figures |= self._pick_up(f"ping-{isolation}")
-            rounds.append(figures)
-            told = "  ".join(f"{name} {figure:,.1f}" for name, figure in figures.items())
-            say(f"shardkeeper {isolation}, round {number + 1}: {told}")
-        return Row("Shardkeeper", isolation, medians(rounds), medians(cores), (self._door.name,))
+    def round(self) -> Round:
+        before, figures = self._submissions(f"noop-{self.isolation}")
+        drained, cores = self._drain(before)
+        return Round(figures | drained | self._pick_up(f"ping-{self.isolation}"), cores)
 
-    def _submissions(self, job: str) -> dict[str, float]:
-        """Leaves the whole backlog behind; ``before``: the last run that is not part of it."""
-        before = self._ask(LAST_RUN)
-        self._connection.execute("checkpoint")
+    def _submissions(self, job: str) -> tuple[int, dict[str, float]]:
+        """Leaves the whole backlog behind; the last run that is not part of it, and the rates."""
+        before: int = self._ask(LAST_RUN)
         bulk = self._options.tasks - self._options.singles
         one_by_one_s = timed(lambda: self._submit_singles(job))
         bulk_s = timed(lambda: self._door.submit_many(job, bulk))
-        return {
-            "before": before,
+        return before, {
             "submit_per_s": self._options.singles / one_by_one_s,
             "bulk_per_s": bulk / bulk_s,
         }
@@ -103,8 +98,10 @@ class _Bench:
         for _ in range(self._options.singles):
             self._door.submit(job, {})
 
-    def _drain(self, before: float) -> tuple[dict[str, float], dict[str, float]]:
+    def _drain(self, before: int) -> tuple[dict[str, float], dict[str, float]]:
         """Rates, and cores in use from the first claim on."""
+        # the same planner's statistics for all: whether autovacuum has come by is chance
+        self._connection.execute("analyze")
         with self._running.node("node-1"):
             self._wait(lambda: self._ask(CLAIMED, before), "a first claim")
             shares = Shares(self._running.pids).begin()
@@ -114,7 +111,7 @@ class _Bench:
             self._wait(lambda: self._ask(LEFT, before) == 0, "the end of all runs", before)
             cores = shares.cores()
         if failed := self._ask(FAILED, before):
-            raise RuntimeError(f"{failed} runs did not complete")
+            raise Unavailable(f"{failed} runs did not complete")
         closed = [row[0] for row in self._connection.execute(CLOSED_AT, (before,))]
         rates = drain_rates(self._ask(FIRST_CLAIM, before), closed)
         return {"whole_per_s": rates.whole, "steady_per_s": rates.steady}, cores
@@ -142,22 +139,15 @@ class _Bench:
                 board.wait()
             yield board
 
-    def _ask(self, query: str, *parameters: float) -> Any:
+    def _ask(self, query: str, *parameters: int) -> Any:
         row = self._connection.execute(query, parameters).fetchone()
         return row[0] if row else None
 
-    def _wait(self, condition: Callable[[], Any], what: str, before: float | None = None) -> None:
+    def _wait(self, condition: Callable[[], Any], what: str, before: int | None = None) -> None:
         deadline = time.monotonic() + DRAIN_PATIENCE_S
         pause = threading.Event()
         while not condition():
             if time.monotonic() > deadline:
                 left = "" if before is None else f", {self._ask(LEFT, before)} runs are left"
-                raise TimeoutError(f"{what} did not come within {DRAIN_PATIENCE_S:g} s{left}")
+                raise Unavailable(f"{what} did not come within {DRAIN_PATIENCE_S:g} s{left}")
             pause.wait(POLL_S)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

@@ -17,12 +17,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "on-demand.md"
 TEXT = """# Work on demand, beside other queues
 
 Written by `make bench-on-demand WRITE=1`. Everything ran on one machine in one run; each figure is the median of
-{rounds} rounds. Compare rows of this table with each other; on another machine all of them change.
+{rounds} rounds, in each of which all took their turn. Compare rows of this table with each other; on another machine
+all of them change.
 
 {machine}
 
 {table}
 
+- *INSERT/s*: rows that one client inserted and committed into a bare table of the same PostgreSQL just before the row's
+  turns: what this disk gave at that minute. No submission kept in PostgreSQL can be quicker.
 - *submit/s*: one client, one at a time, each accepted before the next. *bulk/s*: in the quickest way a system has.
 - *drain/s*: {tasks:,} no-op tasks, from the first one taken up to the last outcome recorded (or acknowledged, where
   none is recorded). *steady/s*: the middle four fifths of them, without warming up and tail.

@@ -1,4 +1,8 @@
-"""One peer: what is installed for it, how it is driven, and what of its row is not like for like."""
+"""One peer: what is installed for it, how it is driven, and what of its row is not like for like.
+
+Each is driven in the way that was found quickest for it among what its documentation and its own benchmark name:
+sizes of batches, consumers, tasks at once, one or two processes.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +40,8 @@ PEERS = (
         _PGQUEUER,
         "bench.peers.pgqueuer_peer",
         "postgres",
-        ("--client", "psycopg", "--consumers", "5", "--batch", "10"),
-        notes=_PGQUEUER_NOTES,
+        ("--client", "psycopg", "--consumers", "5", "--batch", "100"),
+        notes=("one process of 5 consumers, batches of 100 (by default 10)", *_PGQUEUER_NOTES),
     ),
     Peer(
         "PgQueuer, asyncpg",
@@ -45,8 +49,9 @@ PEERS = (
         _PGQUEUER,
         "bench.peers.pgqueuer_peer",
         "postgres",
-        ("--client", "asyncpg", "--consumers", "5", "--batch", "10"),
-        notes=_PGQUEUER_NOTES,
+        ("--client", "asyncpg", "--consumers", "1", "--batch", "100"),
+        processes=2,
+        notes=("two processes of one consumer, batches of 100 (by default 10)", *_PGQUEUER_NOTES),
     ),
     Peer(
         "procrastinate",

@@ -1,4 +1,4 @@
-"""Drives one peer through the same rounds as ours."""
+"""One peer, driven through the same rounds as ours."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from bench.figures import drain_rates, medians, percentile
+from bench.figures import drain_rates, percentile
+from bench.on_demand.contenders import Unavailable
 from bench.on_demand.options import Options
 from bench.on_demand.peer import Peer
-from bench.on_demand.rows import Row
-from bench.on_demand.venvs import PeerUnavailable, python_with
+from bench.on_demand.rows import Round
+from bench.on_demand.venvs import python_with
 from bench.peers.driver import READY
 from bench.processors import Shares
 
@@ -28,50 +29,35 @@ STOP_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True)
 class Server:
-    """What a peer keeps its tasks in."""
+    """What a peer keeps its tasks in. ``analyze``: renews what its planner goes by, alike for all."""
 
     kind: str
     url: str
     pid: int
+    analyze: Callable[[], object]
+    versions: Sequence[str] = ()
+    """What is said of it beside the peer's packages."""
 
 
-def measure_peer(
-    peer: Peer, server: Server, folder: Path, options: Options, say: Callable[[str], None]
-) -> Row:
-    """Its row; one with a problem where it cannot be had or does not keep up."""
-    try:
-        python = python_with(peer.module.rpartition(".")[2], peer.requirements)
-        return _Rounds(peer, server, python, folder, options).row(say)
-    except PeerUnavailable as error:
-        return Row(peer.name, peer.isolation, problem=str(error))
-    except subprocess.TimeoutExpired as error:
-        return Row(peer.name, peer.isolation, problem=f"did not end within {error.timeout:g} s")
-    except subprocess.CalledProcessError as error:
-        lines = str(error.stderr or "").strip().splitlines()
-        return Row(peer.name, peer.isolation, problem=f"ended badly: {lines[-1] if lines else error}")
+class PeerContender:
+    """One peer in its environment (``python``), its schema made."""
 
-
-class _Rounds:
-    def __init__(self, peer: Peer, server: Server, python: Path, folder: Path, options: Options) -> None:
+    def __init__(self, peer: Peer, server: Server, folder: Path, options: Options) -> None:
+        self.name = peer.name
+        self.isolation = peer.isolation
+        self.notes = (", ".join((*peer.requirements, *server.versions)), *peer.notes)
         self._peer = peer
         self._server = server
-        self._python = python
         self._board = folder / "peer-board"
         self._options = options
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-    def row(self, say: Callable[[str], None]) -> Row:
+        self._python = python_with(peer.module.rpartition(".")[2], peer.requirements)
         self._ask("install")
-        rounds, cores = [], []
-        for number in range(self._options.rounds):
-            figures = self._submissions()
-            drained, share = self._drain()
-            figures |= drained | self._pick_up()
-            rounds.append(figures)
-            cores.append(share)
-            told = "  ".join(f"{name} {figure:,.1f}" for name, figure in figures.items())
-            say(f"{self._peer.name}, round {number + 1}: {told}")
-        return Row(self._peer.name, self._peer.isolation, medians(rounds), medians(cores), self._peer.notes)
+
+    def round(self) -> Round:
+        figures = self._submissions()
+        drained, cores = self._drain()
+        return Round(figures | drained | self._pick_up(), cores)
 
     def _submissions(self) -> dict[str, float]:
         singles, bulk = self._options.singles, self._options.tasks - self._options.singles
@@ -82,6 +68,7 @@ class _Rounds:
         return figures
 
     def _drain(self) -> tuple[dict[str, float], dict[str, float]]:
+        self._server.analyze()
         since = time.time()
         with self._workers("drain", stdout=subprocess.PIPE) as workers:
             for worker in workers:
@@ -95,7 +82,7 @@ class _Rounds:
         began = min(at for at, _ in answers if at)
         ended = [at for _, some in answers for at in some]
         if len(ended) != self._options.tasks:
-            raise PeerUnavailable(f"{len(ended)} of {self._options.tasks} tasks ended")
+            raise Unavailable(f"{len(ended)} of {self._options.tasks} tasks ended")
         rates = drain_rates(began, ended)
         # starting and ending take their time, but hardly the processor's
         cores = {kind: spent / (max(ended) - began) for kind, spent in seconds.items()}
@@ -113,10 +100,12 @@ class _Rounds:
         """The last line of a worker that drains, as soon as it stands there; the process may take its time to end."""
         assert worker.stdout is not None
         line = worker.stdout.readline()
-        return json.loads(line) if line else self._fail(worker)
+        if not line:
+            self._fail(worker)
+        return json.loads(line)
 
-    def _fail(self, worker: subprocess.Popen[str]) -> Any:
-        raise subprocess.CalledProcessError(worker.wait(STOP_TIMEOUT_S), worker.args)
+    def _fail(self, worker: subprocess.Popen[str]) -> NoReturn:
+        raise Unavailable(f"a worker ended with {worker.wait(STOP_TIMEOUT_S)}")
 
     @contextmanager
     def _workers(self, command: str, stdout: int) -> Iterator[list[subprocess.Popen[str]]]:
@@ -135,14 +124,19 @@ class _Rounds:
             yield started
 
     def _ask(self, command: str, **values: float) -> Any:
-        done = subprocess.run(
-            self._argv(command, **values),
-            env=self._environment,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-        )
+        try:
+            done = subprocess.run(
+                self._argv(command, **values),
+                env=self._environment,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"{command} did not end within {error.timeout:g} s") from error
+        except subprocess.CalledProcessError as error:
+            raise Unavailable(f"{command} failed: {error.stderr.strip().splitlines()[-1:]}") from error
         return json.loads(done.stdout.splitlines()[-1])
 
     def _argv(self, command: str, **values: float) -> list[str]:

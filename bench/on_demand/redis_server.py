@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.on_demand.venvs import PeerUnavailable
+from bench.on_demand.contenders import Unavailable
 from shardkeeper.devservers.ports import LOOPBACK, ReservedPort
 from shardkeeper.devservers.processes import ServerCommand, ServerProcess
 
@@ -31,7 +31,7 @@ class Redis:
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[Redis]:
-    """On a free port of loopback, its log of commands flushed once a second; raises PeerUnavailable where there is
+    """On a free port of loopback, its log of commands flushed once a second; raises Unavailable where there is
     none and none can be installed."""
     program = _program()
     folder.mkdir()
@@ -55,7 +55,7 @@ def _program() -> str:
     done = subprocess.run([INSTALLER, PROGRAMS[0]], check=False, capture_output=True)
     found = shutil.which(PROGRAMS[0])
     if done.returncode or found is None:
-        raise PeerUnavailable("no Redis and no Valkey here, and none can be installed")
+        raise Unavailable("no Redis and no Valkey here, and none can be installed")
     return found
 
 

@@ -10,15 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.on_demand.contenders import Unavailable
+
 INSTALL_TIMEOUT_S = 300.0
 
 
-class PeerUnavailable(Exception):
-    """A peer that cannot be had here; the reason is its message."""
-
-
 def python_with(name: str, requirements: Sequence[str]) -> Path:
-    """The interpreter of an environment that has them; raises PeerUnavailable when they cannot be installed."""
+    """The interpreter of an environment that has them; raises Unavailable when they cannot be installed."""
     wanted = "\n".join((sys.version.split()[0], *requirements))
     folder = _cache() / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
     python = folder / "bin" / "python"
@@ -36,7 +34,7 @@ def python_with(name: str, requirements: Sequence[str]) -> Path:
         )
         making.rename(folder)
     except (OSError, subprocess.SubprocessError) as error:
-        raise PeerUnavailable(f"cannot be installed here: {', '.join(requirements)}") from error
+        raise Unavailable(f"cannot be installed here: {', '.join(requirements)}") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return python

@@ -198,6 +198,9 @@ create table shardkeeper.job_spec (
     constraint "description is at most 10000 characters" check (length(description) <= 10000)
 ) with (fillfactor = 50); -- room for the stamping of `version` beside each new row
 create index job_spec_impl_spec on shardkeeper.job_spec (impl_spec);
+create index job_spec_pool on shardkeeper.job_spec (pool) where pool is not null;
+create index job_spec_retention on shardkeeper.job_spec (name) where retention is not null;
+create index job_spec_follows on shardkeeper.job_spec (name) where follows <> '{}';
 
 -- A pause lies apart from the spec, so that applying specs never undoes it. `since` and `resumed_at` are lifted to
 -- the instant of the commit (020_versions.sql).

@@ -48,6 +48,9 @@ create table shardkeeper.job_version (
 ) with (autovacuum_analyze_scale_factor = 0.02);
 create index job_version_in_force on shardkeeper.job_version (job_name, in_force_from desc) include (version);
 create index job_version_by_change on shardkeeper.job_version (changed_xid);
+-- By the jobs that are followed. Without a list of what is to come, which every closing of a run would go through
+create index job_version_follows on shardkeeper.job_version using gin ((follows -> 'jobs')) with (fastupdate = off)
+    where follows <> '{}';
 create index job_version_watched on shardkeeper.job_version (job_name)
     where late_after is not null or finish_within is not null;
 
@@ -86,6 +89,13 @@ create table shardkeeper.node_decline (
     primary key (job_name, node_id, job_version, impl_version)
 );
 create index node_decline_by_node on shardkeeper.node_decline (node_id);
+
+-- Written by every transaction that changes what follows what (046_follow_ups.sql)
+create table shardkeeper.follow_guard (
+    single      boolean primary key default true check (single),
+    changed_xid xid8    not null default pg_current_xact_id()
+) with (fillfactor = 50);
+insert into shardkeeper.follow_guard default values;
 
 -- What the open transaction has changed so far: filled by statement triggers, emptied by the one deferred trigger that
 -- hangs on pending_stamp. Rows never outlive their transaction, so they need no WAL.

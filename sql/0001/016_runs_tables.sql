@@ -68,10 +68,11 @@ create table shardkeeper.shard_run (
     claim_no         integer     not null default 0,
     -- of attempts that have no owner: whoever has room pulls the smallest. A point of priority makes up for a minute
     claim_key        timestamptz,
-    -- whether a limit shared by nodes holds for it, and the value by which it is counted
+    -- set by its claim: whether a limit shared by nodes holds for it, and the pool and the value by which it is counted
     limited          boolean     not null default false,
+    pool             text,
     concurrency_value text,
-    -- whether its task can be rolled back, and whether this attempt does just that
+    -- whether it has begun what its task can roll back, and whether it is the rolling back
     compensable      boolean     not null default false,
     compensates      boolean     not null default false,
     created_at       timestamptz not null default clock_timestamp(),
@@ -105,6 +106,7 @@ create index shard_run_pullable on shardkeeper.shard_run (job_name, claim_key, n
 create index shard_run_running on shardkeeper.shard_run (incarnation) where status = 'RUNNING';
 create index shard_run_limited on shardkeeper.shard_run (job_name, concurrency_value)
     where status = 'RUNNING' and limited;
+create index shard_run_pool on shardkeeper.shard_run (pool) where status = 'RUNNING' and pool is not null;
 -- Promise 1, by constraint: one live attempt and one recorded success per run and item, and one of its rolling back
 create unique index shard_run_one_live on shardkeeper.shard_run (run_id, fire_time, item, compensates)
     where status in ('PENDING', 'RUNNING', 'COMPLETED');
@@ -129,6 +131,16 @@ create table shardkeeper.live_run (
     awaited   boolean     not null default false
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
+-- What limits shared by nodes are locked by: each pool, and each job that has or had a limit. `tat` is the instant up to
+-- which the starts of a job with a rate are paid for (0415_limits.sql).
+create table shardkeeper.limit_state (
+    kind text        not null,
+    name text        not null,
+    tat  timestamptz,
+    primary key (kind, name),
+    constraint "kind is pool or job" check (kind in ('pool', 'job'))
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
 -- What the closing of runs knows of each job; read by job_status and by alerts
 create table shardkeeper.job_state (
     job_name          text    primary key,
@@ -151,3 +163,15 @@ create table shardkeeper.idempotency_key (
     constraint "key is 1 to 200 characters" check (length(key) between 1 and 200)
 );
 create index idempotency_key_by_age on shardkeeper.idempotency_key (created_at);
+
+-- Of a job that follows several: whose runs of a flow have ended so far. The row goes when it is started; what never
+-- comes together is forgotten in time
+create table shardkeeper.follow_gate (
+    job_name  text        not null,
+    flow      text        not null,
+    -- by job: {"run_id", "fire_time", "status"} of the run that ended last
+    arrived   jsonb       not null default '{}',
+    opened_at timestamptz not null default clock_timestamp(),
+    primary key (job_name, flow)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+create index follow_gate_by_age on shardkeeper.follow_gate (opened_at);

@@ -49,7 +49,9 @@ insert into shardkeeper.sweep_state default values;
 create table shardkeeper.house_state (
     single        boolean     primary key default true check (single),
     late_until    timestamptz not null default clock_timestamp(),
-    cleaned_at    timestamptz
+    cleaned_at    timestamptz,
+    -- the job up to which those with a retention of their own have been seen to in this round
+    retained_to   text        not null default ''
 ) with (fillfactor = 50);
 insert into shardkeeper.house_state default values;
 

@@ -234,6 +234,11 @@ begin atomic
            m.limited, m.pool, m.max_running, m.concurrency_key, m.max_running_per_key, m.rate_limit, m.rate_period,
            m.follows, m.retention, m.parameters_schema, m.parameters_limit
     from unnest(jobs) m;
+    -- kept while the job exists: an older version with limits is in force again where a newer one is marked invalid
+    insert into shardkeeper.limit_state (kind, name)
+    select 'job', m.job_name from unnest(jobs) m where m.limited order by 2 on conflict do nothing;
+    delete from shardkeeper.limit_state l
+    where l.kind = 'job' and l.name in (select m.job_name from unnest(jobs) m where m.spec is null);
 end;
 
 create function shardkeeper.stamp_pauses(names text[], stamp timestamptz) returns void
@@ -273,6 +278,7 @@ begin
     update shardkeeper.impl_spec i set description = i.description where i.name = any (impls);
     new_impls := shardkeeper.changed_impls(impls);
     new_jobs := shardkeeper.changed_jobs(jobs);
+    perform shardkeeper.check_follows(new_jobs);
     perform shardkeeper.show_versions(jobs, new_jobs);
 
     perform pg_advisory_xact_lock_shared(shardkeeper.versions_lock_key());

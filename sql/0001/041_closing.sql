@@ -1,10 +1,12 @@
 -- Closing items and runs: the one routine behind every terminal transition (docs/architecture.md, rule 5).
 --
 -- An item is closed when its attempt came to an end and got no next one. Closing counts down job_run.open_items by what
--- was really applied; whoever brings it to zero closes the run: status, result, alert, job_state, live_run.
+-- was really applied; whoever brings it to zero closes the run: status, result, alert, job_state, live_run, follow-ups.
+-- A run that failed for good with items to be rolled back is opened once more for just that (045_compensation.sql).
 --
 -- Locks, always in this order, rows of a table in the order of their keys:
---   advisory, lease, new job_run keys, live_run, existing job_run, shard_run, job_state.
+--   advisory, lease, limit_state or new job_run keys (never both), live_run, existing job_run, shard_run, job_state,
+--   follow_gate.
 -- Waiting runs are changed only under their job's live_run row, hence live_run comes before the counters.
 
 -- Functions of the hot path are planned once, since planning for every partition costs more than the work, and may be
@@ -98,13 +100,14 @@ create function shardkeeper.alert_body(p_run shardkeeper.job_run, p_failures int
     returns jsonb language sql stable as $$
     with final as (
         select distinct on (s.item) s.* from shardkeeper.shard_run s
-         where s.run_id = p_run.id and s.fire_time = p_run.fire_time order by s.item, s.attempt desc),
+         where s.run_id = p_run.id and s.fire_time = p_run.fire_time and not s.compensates
+         order by s.item, s.attempt desc),
     worst as (
         select f.* from final f where f.status in ('FAILED', 'TIMED_OUT', 'LOST') order by f.item limit 1)
     select jsonb_strip_nulls(jsonb_build_object(
         'job_name', p_run.job_name, 'run', shardkeeper.run_name(p_run.job_name, p_run.fire_time), 'run_id', p_run.id,
         'fire_time', shardkeeper.instant_text(p_run.fire_time), 'trigger_kind', p_run.trigger_kind,
-        'items', (select count(*) from final),
+        'reason', p_run.reason, 'items', (select count(*) from final),
         'failed_items', (select count(*) from final where status in ('FAILED', 'TIMED_OUT', 'LOST')),
         'item', w.item, 'item_parameter', v.spec -> 'sharding_item_parameters' ->> w.item::text,
         'status', w.status, 'phase', w.phase, 'node_id', w.node_id, 'attempt', w.attempt,
@@ -188,55 +191,81 @@ begin
 end
 $$;
 
--- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED.
+-- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED. A run that is FAILED,
+-- is not to be stopped and has items to be rolled back stays RUNNING until they are, and is not among those returned.
 create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) returns table (run_id bigint, status text)
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
-    v_from timestamptz;
-    v_to   timestamptz;
-    v_jobs text[];
+    v_from   timestamptz;
+    v_to     timestamptz;
+    v_closed record;
 begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
-    return query
-        with final as (
-            select distinct on (s.run_id, s.item) s.run_id, s.fire_time, s.item, s.status, s.result,
-                   r.stop_requested as stopping
-              from unnest(p_runs, p_fires) c (id, fire_time)
-              join shardkeeper.job_run r on r.id = c.id and r.fire_time = c.fire_time
-              join shardkeeper.shard_run s on s.run_id = c.id and s.fire_time = c.fire_time
-             where s.run_id = any (p_runs) and s.fire_time between v_from and v_to
-               and r.id = any (p_runs) and r.fire_time between v_from and v_to
-             order by s.run_id, s.item, s.attempt desc),
-        summed as (
-            select f.run_id, f.fire_time,
-                   -- lost while it was to be stopped anyway: stopped
-                   case when bool_or(f.status in ('FAILED', 'TIMED_OUT') or f.status = 'LOST' and not f.stopping)
-                        then 'FAILED'
-                        when bool_or(f.status in ('STOPPED', 'LOST')) then 'STOPPED'
-                        else 'COMPLETED' end as status,
-                   case when count(*) = 1 then (array_agg(f.result))[1]
-                        when sum(octet_length(f.result::text)) > 1000000
-                        then jsonb_build_object('too_large', true, 'bytes', sum(octet_length(f.result::text)))
-                        else jsonb_object_agg(f.item, f.result) end as result
-              from final f group by f.run_id, f.fire_time)
+    with final as (
+        select distinct on (s.run_id, s.item) s.run_id, s.fire_time, s.item, s.status, s.result,
+               r.stop_requested as stopping, r.compensating, bool_or(s.compensable) over w as begun
+          from unnest(p_runs, p_fires) c (id, fire_time)
+          join shardkeeper.job_run r on r.id = c.id and r.fire_time = c.fire_time
+          join shardkeeper.shard_run s on s.run_id = c.id and s.fire_time = c.fire_time
+         where s.run_id = any (p_runs) and s.fire_time between v_from and v_to
+           and r.id = any (p_runs) and r.fire_time between v_from and v_to
+           and not s.compensates
+        window w as (partition by s.run_id, s.item order by s.attempt desc
+                     rows between unbounded preceding and unbounded following)
+         order by s.run_id, s.item, s.attempt desc),
+    summed as (
+        select f.run_id, f.fire_time, count(*) filter (where f.begun) as to_undo,
+               -- lost while it was to be stopped anyway: stopped
+               case when bool_or(f.compensating or f.status in ('FAILED', 'TIMED_OUT')
+                                 or f.status = 'LOST' and not f.stopping)
+                    then 'FAILED'
+                    when bool_or(f.status in ('STOPPED', 'LOST')) then 'STOPPED'
+                    else 'COMPLETED' end as status,
+               case when count(*) = 1 then (array_agg(f.result))[1]
+                    when sum(octet_length(f.result::text)) > 1000000
+                    then jsonb_build_object('too_large', true, 'bytes', sum(octet_length(f.result::text)))
+                    else jsonb_object_agg(f.item, f.result) end as result
+          from final f group by f.run_id, f.fire_time),
+    judged as (
+        select u.*, u.status = 'FAILED' and u.to_undo > 0 and not r.stop_requested and not r.compensating as undo,
+               case when r.compensating then shardkeeper.reason_after_undoing(r) else r.reason end as reason
+          from summed u join shardkeeper.job_run r on r.id = u.run_id and r.fire_time = u.fire_time
+         where r.id = any (p_runs) and r.fire_time between v_from and v_to),
+    closed as (
         update shardkeeper.job_run r
-           set status = u.status, result = case u.status when 'COMPLETED' then u.result end, open_items = 0,
-               waiting = false, finished_at = clock_timestamp()
-          from summed u
+           set status = case when u.undo then 'RUNNING' else u.status end,
+               result = case u.status when 'COMPLETED' then u.result end,
+               open_items = case when u.undo then u.to_undo else 0 end, compensating = r.compensating or u.undo,
+               reason = u.reason, waiting = false, finished_at = case when not u.undo then clock_timestamp() end
+          from judged u
          where r.id = u.run_id and r.fire_time = u.fire_time
            and r.id = any (p_runs) and r.fire_time between v_from and v_to
            and r.status in ('CREATED', 'RUNNING')
-        returning r.id, r.status;
-    select array_agg(distinct r.job_name) into v_jobs
-      from shardkeeper.job_run r
-     where r.id = any (p_runs) and r.fire_time between v_from and v_to
-       and r.trigger_kind in ('schedule', 'misfire', 'backfill');
-    if v_jobs is not null then
-        perform shardkeeper.release_live(v_jobs, p_runs);
+        returning r.id, r.fire_time, r.status, r.job_name, r.trigger_kind, u.undo)
+    select array_agg(c.id order by c.id) filter (where not c.undo) as runs,
+           array_agg(c.fire_time order by c.id) filter (where not c.undo) as fires,
+           array_agg(c.status order by c.id) filter (where not c.undo) as statuses,
+           array_agg(distinct c.job_name) filter (where not c.undo) as jobs,
+           array_agg(distinct c.job_name) filter (
+               where not c.undo and c.trigger_kind in ('schedule', 'misfire', 'backfill')) as rivals,
+           array_agg(c.id order by c.id) filter (where c.undo) as undone,
+           array_agg(c.fire_time order by c.id) filter (where c.undo) as undone_at
+      into v_closed from closed c;
+    if v_closed.undone is not null then
+        perform shardkeeper.begin_undoing(v_closed.undone, v_closed.undone_at);
     end if;
-    perform shardkeeper.tell_closed(p_runs, p_fires);
+    if v_closed.runs is null then
+        return;
+    end if;
+
+    if v_closed.rivals is not null then
+        perform shardkeeper.release_live(v_closed.rivals, v_closed.runs);
+    end if;
+    perform shardkeeper.tell_closed(v_closed.runs, v_closed.fires);
+    perform shardkeeper.tell_followers(v_closed.runs, v_closed.fires, v_closed.jobs);
+    return query select * from unnest(v_closed.runs, v_closed.statuses);
 end
 $$;
 

@@ -62,12 +62,16 @@ create function shardkeeper.judge_creations(p_requests jsonb, p_window interval,
 declare
     -- stands still: the caller holds the creation key
     v_swept timestamptz := (select coalesce(w.window_until, w.watermark) from shardkeeper.sweep_state w);
+    -- of these the creator claims nothing here: it holds new keys, and could not wait for the limits in their order
+    v_limited text[] := array(select l.job_name from unnest(shardkeeper.limits_of(array(
+        select q.job from jsonb_to_recordset(p_requests) as q (job text)))) l);
 begin
     return (
         select array_agg(row(j.ord, case when j.outcome = 'made' then nextval('shardkeeper.run_id') end, j.job, j.fire,
                    j.jv, j.iv, j.total,
                    array(select i from unnest(j.claim) i
-                          where i between 0 and j.total - 1 and coalesce(j.nodes[i + 1] = p_node, true)),
+                          where i between 0 and j.total - 1 and coalesce(j.nodes[i + 1] = p_node, true)
+                            and j.job <> all (v_limited)),
                    j.nodes, j.outcome,
                    case when j.outcome = 'made' then coalesce(
                        (select case when v.spec is null then 'deleted' else 'disabled' end
@@ -193,6 +197,8 @@ declare
     v_skipped bigint[] := '{}';
     v_reasons text[] := '{}';
     v_queued  bigint[] := '{}';
+    v_keyed   text[];
+    v_keys    text[];
 begin
     -- One key order everywhere, so that creators of the same fires wait for each other, but never in a circle. Written
     -- as it stays when live_run is won, which is the rule.
@@ -245,13 +251,20 @@ begin
            from unnest(p_all) c where (c.run_id in (select unnest(v_queued))) is true;
     end if;
 
+    select array_agg(l.job_name), array_agg(l.concurrency_key) into v_keyed, v_keys
+      from unnest(shardkeeper.limits_of(array(select c.job_name from unnest(p_all) c))) l
+     where l.concurrency_key is not null;
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, status, node_id, incarnation,
-                                       pinned_node, not_before, waiting, claim_no, claimed_at)
+                                       pinned_node, not_before, waiting, claim_no, claimed_at, concurrency_value)
     select c.run_id, c.fire_time, i.item, 1, c.job_name, case when own.is then 'RUNNING' else 'PENDING' end,
            case when own.is then p_node end, case when own.is then p_incarnation end, c.nodes[i.item + 1], v_now,
-           w.waits, case when own.is then 1 else 0 end, case when own.is then v_now end
+           w.waits, case when own.is then 1 else 0 end, case when own.is then v_now end, w.value
       from unnest(p_all) c
-     cross join lateral (select (c.run_id in (select unnest(v_queued))) is true as waits offset 0) w
+     cross join lateral (select (c.run_id in (select unnest(v_queued))) is true as waits,
+                                case when c.job_name = any (v_keyed)
+                                     then shardkeeper.concurrency_value(
+                                         v_keys[array_position(v_keyed, c.job_name)], '{}', c.job_version,
+                                         c.impl_version) end as value offset 0) w
      cross join lateral generate_series(0, c.total - 1) i (item)
      cross join lateral (select not w.waits and i.item = any (c.claim_items) as is) own
      where (c.run_id in (select unnest(v_runs))) is true and c.held is null

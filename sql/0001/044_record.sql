@@ -23,8 +23,15 @@ create type shardkeeper.outcome as (
     log            text,
     code_version   text,
     retry_after_s  double precision,
-    delay_s        double precision
+    delay_s        double precision,
+    compensable    boolean
 );
+
+-- Whether an attempt owes a rolling back: it has begun `calculate`, under this claim or an earlier one, with a task that
+-- has a `compensate`.
+create function shardkeeper.is_compensable(was boolean, told boolean, phase text) returns boolean
+    language sql immutable parallel safe
+    return was or coalesce(told and phase in ('calculate', 'validate'), false);
 
 -- The port's record: `p_outcomes` is an array of shardkeeper.outcome; `calculated` is [[key, value, weight], ...].
 create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
@@ -41,6 +48,7 @@ declare
     v_to      timestamptz;
     v_done    integer[];
     v_retried integer[];
+    v_undoing integer[];
     v_runs    bigint[];
     v_fires   timestamptz[];
     v_closed  bigint[];
@@ -66,7 +74,8 @@ begin
                calculate_ms = o.calculate_ms, validate_ms = o.validate_ms, result = o.result,
                refused_values = o.refused_values, error_type = o.error_type, error_message = o.error_message,
                traceback = o.traceback, log = o.log, code_version = coalesce(o.code_version, s.code_version),
-               checkpoint = case when o.status <> 'COMPLETED' then s.checkpoint end
+               checkpoint = case when o.status <> 'COMPLETED' then s.checkpoint end,
+               compensable = shardkeeper.is_compensable(s.compensable, o.compensable, coalesce(o.phase, s.phase))
           from unnest(v_in) o
           join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
           left join lateral (select max_attempts from shardkeeper.job_version where version = r.job_version offset 0) v
@@ -77,7 +86,7 @@ begin
            and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
            -- nothing of a run that is to be stopped becomes PENDING again
            and (o.status <> 'PENDING' or r.stop_requested)
-        returning o.ord, s.run_id, s.fire_time,
+        returning o.ord, s.run_id, s.fire_time, s.compensates,
                   o.status in ('FAILED', 'TIMED_OUT') and o.retry_after_s is not null and not r.stop_requested
                       and s.tries + 1 < coalesce(v.max_attempts, 1) as again,
                   -- nothing else hangs on it: no other item, no live_run row, nothing to be rolled back
@@ -85,14 +94,16 @@ begin
                       and r.trigger_kind in ('submit', 'manual', 'follow_up') as lone)
     select coalesce(array_agg(e.ord), '{}'), array_agg(e.ord) filter (where e.again),
            array_agg(e.run_id) filter (where not e.again and not e.lone),
-           array_agg(e.fire_time) filter (where not e.again and not e.lone), array_agg(e.ord) filter (where e.lone)
-      into v_done, v_retried, v_runs, v_fires, v_lone
+           array_agg(e.fire_time) filter (where not e.again and not e.lone), array_agg(e.ord) filter (where e.lone),
+           coalesce(array_agg(e.ord) filter (where e.compensates), '{}')
+      into v_done, v_retried, v_runs, v_fires, v_lone, v_undoing
       from ended e;
     -- Given back: the incarnation and claim_no stay, so that a repetition is known as one.
     with given_back as (
         update shardkeeper.shard_run s
            set status = 'PENDING', node_id = null, claimed_at = null, error_type = o.error_type,
                error_message = o.error_message, log = o.log,
+               compensable = shardkeeper.is_compensable(s.compensable, o.compensable, coalesce(o.phase, s.phase)),
                not_before = v_now + make_interval(secs => greatest(o.delay_s, 0)),
                -- what was not begun keeps its place in the queue
                claim_key = case when o.delay_s > 0
@@ -108,10 +119,10 @@ begin
 
     if v_retried is not null then
         insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, claim_key,
-                                           limited, concurrency_value, compensates, tries, takeovers, checkpoint)
+                                           concurrency_value, compensates, tries, takeovers, checkpoint)
         select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node, w.not_before,
-               w.not_before + (s.claim_key - s.not_before), s.limited, s.concurrency_value, s.compensates, s.tries + 1,
-               s.takeovers, s.checkpoint
+               w.not_before + (s.claim_key - s.not_before), s.concurrency_value, s.compensates, s.tries + 1, s.takeovers,
+               s.checkpoint
           from unnest(v_in) o
           cross join lateral (select v_now + make_interval(secs => greatest(o.retry_after_s, 0)) as not_before) w
           join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
@@ -122,7 +133,7 @@ begin
     insert into shardkeeper.calculate_value (run_id, fire_time, item, key, value, weight)
     select o.run_id, o.fire_time, o.item, e.value ->> 0, e.value -> 1, (e.value ->> 2)::double precision
       from unnest(v_in) o cross join lateral jsonb_array_elements(o.calculated) e (value)
-     where o.ord = any (v_done) and o.status = 'COMPLETED' and o.calculated is not null;
+     where o.ord = any (v_done) and o.ord <> all (v_undoing) and o.status = 'COMPLETED' and o.calculated is not null;
     if v_runs is not null or v_retried is not null then
         -- pulled, and over before it was told that they had begun
         update shardkeeper.job_run r set status = 'RUNNING', started_at = coalesce(o.started_at, v_now)
@@ -216,6 +227,7 @@ begin
         returning r.id, r.fire_time, r.job_name)
     select array_agg(c.id), array_agg(c.fire_time), array_agg(c.job_name) into v_ids, v_fires, v_jobs from closed c;
     perform shardkeeper.tell_completed(v_ids, v_fires, v_jobs, v_now);
+    perform shardkeeper.tell_followers(v_ids, v_fires, array(select distinct j from unnest(v_jobs) j));
 end
 $$;
 
@@ -267,7 +279,7 @@ begin
         select distinct on (i.run_id, i.item, i.attempt) i.*
           from jsonb_to_recordset(p_reports) i (ord integer, run_id bigint, fire_time timestamptz, item integer,
                    attempt integer, claim_no integer, phase text, started_at timestamptz, fraction double precision,
-                   message text, checkpoint jsonb, code_version text)
+                   message text, checkpoint jsonb, code_version text, compensable boolean)
          order by i.run_id, i.item, i.attempt, i.ord desc),
     held as materialized (
         select i.* from reports i
@@ -279,7 +291,8 @@ begin
     update shardkeeper.shard_run s
        set phase = coalesce(i.phase, s.phase), started_at = coalesce(i.started_at, s.started_at),
            progress = coalesce(i.fraction, s.progress), progress_message = coalesce(i.message, s.progress_message),
-           checkpoint = coalesce(i.checkpoint, s.checkpoint), code_version = coalesce(i.code_version, s.code_version)
+           checkpoint = coalesce(i.checkpoint, s.checkpoint), code_version = coalesce(i.code_version, s.code_version),
+           compensable = shardkeeper.is_compensable(s.compensable, i.compensable, coalesce(i.phase, s.phase))
       from held i
      where s.run_id = i.run_id and s.fire_time = i.fire_time and s.item = i.item and s.attempt = i.attempt
        and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to;

@@ -36,9 +36,9 @@ begin
         returning s.run_id, s.fire_time, s.item, s.attempt),
     -- from `ended`, so that the lost attempt is no longer the live one when its successor is inserted
     next as (
-        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, claim_key, limited,
+        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, claim_key,
                                            concurrency_value, compensates, tries, takeovers, checkpoint)
-        select h.run_id, h.fire_time, h.item, h.attempt + 1, h.job_name, h.claim_key, h.limited, h.concurrency_value,
+        select h.run_id, h.fire_time, h.item, h.attempt + 1, h.job_name, h.claim_key, h.concurrency_value,
                h.compensates, h.tries, h.takeovers + 1, h.checkpoint
           from ended e join held h on h.run_id = e.run_id and h.fire_time = e.fire_time and h.item = e.item
                                   and h.attempt = e.attempt

@@ -7,6 +7,7 @@ declare
     runs  bigint[];
     fires timestamptz[];
 begin
+    delete from shardkeeper.follow_gate g where g.job_name = any (jobs);
     -- PENDING attempts that wait and those that do not lie in two small indexes; history is not read
     with open_runs as (
         select s.run_id, s.fire_time from shardkeeper.shard_run s

@@ -80,10 +80,14 @@ begin
                                      parameters, priority, idempotency_key, rerun_of, requested_by, open_items)
     values (run_id, spec.job_name, fire, kind, spec.version, impl, total, parameters, priority, key, rerun_of,
             shardkeeper.actor(), case when only_item is null then total else 1 end);
-    insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, pinned_node, claim_key)
-    select run_id, fire, item, 1, spec.job_name, claimable_from, nodes[item + 1],
+    insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, claim_key, pinned_node,
+                                       concurrency_value)
+    select run_id, fire, item, 1, spec.job_name, claimable_from,
            case when nodes is null and (kind = 'submit' or not spec.scheduled)
-                then claimable_from - priority * interval '1 minute' end
+                then claimable_from - insert_ordered_run.priority * interval '1 minute' end,
+           nodes[item + 1],
+           case when spec.concurrency_key is not null
+                then shardkeeper.concurrency_value(spec.concurrency_key, parameters, spec.version, impl) end
     from generate_series(coalesce(only_item, 0), coalesce(only_item, total - 1)) item;
     return total;
 end
@@ -110,11 +114,13 @@ create function shardkeeper.order_run(job text, parameters jsonb, item integer, 
 as $$
 declare
     spec   shardkeeper.job_version := shardkeeper.orderable(job);
+    impl   bigint := shardkeeper.impl_for(spec);
     run_id bigint := nextval('shardkeeper.run_id');
     now    timestamptz := clock_timestamp();
 begin
+    perform shardkeeper.check_parameters(spec, impl, parameters);
     perform shardkeeper.insert_ordered_run(
-        run_id, 'manual', spec, shardkeeper.impl_for(spec), coalesce(fire_time, now),
+        run_id, 'manual', spec, impl, coalesce(fire_time, now),
         greatest(fire_time, now), parameters, spec.priority, item, null, null);
     perform shardkeeper.note_order('trigger', job, jsonb_build_object('run_id', run_id));
     perform shardkeeper.tell('work', jsonb_build_object('jobs', jsonb_build_array(job)));
@@ -128,8 +134,8 @@ begin atomic
     select shardkeeper.order_run(job, parameters, null, null);
 end;
 
--- A new run of an old one: its fire time, its parameters with `parameters` over them, and, while the number of items is
--- the same, the checkpoints of items that were not COMPLETED.
+-- A new run of an old one: its fire time, its flow, its parameters with `parameters` over them, and, while the number of
+-- items is the same, the checkpoints of items that were neither COMPLETED nor rolled back.
 create function shardkeeper.rerun_run(run_id bigint, parameters jsonb default '{}', same_version boolean default false)
     returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -155,15 +161,25 @@ begin
         select v.* into spec from shardkeeper.job_version v where v.version = old.job_version;
         impl := old.impl_version;
     end if;
+    impl := coalesce(impl, shardkeeper.impl_for(spec));
+    if parameters <> '{}' then
+        perform shardkeeper.check_parameters(spec, impl, old.parameters || parameters);
+    end if;
     total := shardkeeper.insert_ordered_run(
-        new_run, 'rerun', spec, coalesce(impl, shardkeeper.impl_for(spec)), old.fire_time, clock_timestamp(),
+        new_run, 'rerun', spec, impl, old.fire_time, clock_timestamp(),
         old.parameters || parameters, old.priority, null, null, old.id);
+    update shardkeeper.job_run r set flow = shardkeeper.flow_of(old) where r.id = new_run and r.fire_time = old.fire_time;
     if total = old.sharding_total_count then
         update shardkeeper.shard_run s set checkpoint = last.checkpoint
         from (select distinct on (o.item) o.item, o.status, o.checkpoint from shardkeeper.shard_run o
-              where o.run_id = old.id and o.fire_time = old.fire_time order by o.item, o.attempt desc) last
+              where o.run_id = old.id and o.fire_time = old.fire_time and not o.compensates
+              order by o.item, o.attempt desc) last
         where s.run_id = new_run and s.fire_time = old.fire_time and s.item = last.item
-              and last.status <> 'COMPLETED' and last.checkpoint is not null;
+              and last.status <> 'COMPLETED' and last.checkpoint is not null
+              -- what is rolled back begins anew
+              and not exists (select from shardkeeper.shard_run o
+                              where o.run_id = old.id and o.fire_time = old.fire_time and o.item = last.item
+                                    and o.compensates and o.status = 'COMPLETED');
     end if;
     perform shardkeeper.note_order('rerun', old.job_name, jsonb_build_object('run_id', new_run, 'rerun_of', old.id));
     perform shardkeeper.tell('work', jsonb_build_object('jobs', jsonb_build_array(old.job_name)));

@@ -67,15 +67,44 @@ begin
 end
 $$;
 
+-- The parameters of ImplSpec and job, over which those of a run go.
+create function shardkeeper.default_parameters(p_spec jsonb, p_impl_version bigint) returns jsonb
+    language sql stable
+    return coalesce((select i.impl -> 'parameters' from shardkeeper.impl_version i where i.version = p_impl_version), '{}')
+           || coalesce(p_spec -> 'parameters', '{}');
+
+-- Refuses what a job does not take, before a run is ordered.
+create function shardkeeper.check_parameters(p_spec shardkeeper.job_version, p_impl_version bigint, p_parameters jsonb)
+    returns void
+    language plpgsql as $$
+declare
+    v_problem text := shardkeeper.parameters_problem(
+        p_spec.job_name, p_spec.parameters_schema, p_spec.parameters_limit,
+        shardkeeper.default_parameters(p_spec.spec, p_impl_version), p_parameters);
+begin
+    if v_problem is not null then
+        raise exception using errcode = 'SKREF', message = v_problem;
+    end if;
+end
+$$;
+
+-- Retention let go of a key between the two looks at it: the same call, made again, succeeds.
+create function shardkeeper.key_is_gone() returns void
+    language plpgsql as $$
+begin
+    raise exception using errcode = 'serialization_failure', message = 'an idempotency key has just expired: try again';
+end
+$$;
+
 -- The attempts of a submission of several items, or of one pinned to nodes.
 create function shardkeeper.insert_items(
     p_run bigint, p_fire timestamptz, p_job text, p_total integer, p_nodes text[], p_from timestamptz,
-    p_claim_key timestamptz, p_limited boolean, p_value text) returns void
+    p_claim_key timestamptz, p_value text) returns void
     language sql as $$
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, pinned_node, claim_key,
-                                       limited, concurrency_value)
+                                       concurrency_value)
     select p_run, p_fire, i.item, 1, p_job, p_from, p_nodes[i.item + 1],
-           case when p_nodes is null then p_claim_key end, p_limited, p_value
+           case when p_nodes is null then p_claim_key end, p_value
       from generate_series(0, p_total - 1) i (item)
 $$;
 
@@ -97,10 +126,11 @@ declare
     v_known   bigint;
     v_total   integer;
     v_nodes   text[];
+    v_value   text;
     v_problem text;
 begin
     select v.version, v.enabled, v.impl_spec, v.sharding_total_count, v.sharding_strategy, v.node_selector, v.priority,
-           v.limited, v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec into v_spec
+           v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec into v_spec
       from shardkeeper.job_version v
      where v.job_name = job and v.in_force_from <= v_now
        and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
@@ -131,8 +161,14 @@ begin
         if not found then
             select k.run_id into v_known from shardkeeper.idempotency_key k
              where k.job_name = job and k.key = submit.key;
+            if v_known is null then
+                perform shardkeeper.key_is_gone();
+            end if;
             return v_known;
         end if;
+    end if;
+    if v_spec.concurrency_key is not null then
+        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_impl.version);
     end if;
     if v_spec.sharding_strategy = 'each_node' then
         v_nodes := shardkeeper.eligible_nodes(v_spec.node_selector);
@@ -143,16 +179,17 @@ begin
                                      open_items, flow)
     values (v_run, job, v_fire, 'submit', v_spec.version, v_impl.version, v_total, parameters, v_rank, key,
             shardkeeper.actor(), v_total, 'run:' || v_run);
+    if v_spec.concurrency_key is not null then
+        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_impl.version);
+    end if;
     if v_total = 1 and v_nodes is null then
         -- planned once, where rows from a series would be planned each time
-        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, claim_key, limited,
+        insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, claim_key,
                                            concurrency_value)
-        values (v_run, v_fire, 0, 1, job, v_from, v_from - v_rank * interval '1 minute', v_spec.limited,
-                parameters ->> v_spec.concurrency_key);
+        values (v_run, v_fire, 0, 1, job, v_from, v_from - v_rank * interval '1 minute', v_value);
     else
         perform shardkeeper.insert_items(v_run, v_fire, job, v_total, v_nodes, v_from,
-                                         v_from - v_rank * interval '1 minute', v_spec.limited,
-                                         parameters ->> v_spec.concurrency_key);
+                                         v_from - v_rank * interval '1 minute', v_value);
     end if;
     if v_from <= v_now then
         perform shardkeeper.tell_work(v_at_once);

@@ -9,7 +9,6 @@ create type shardkeeper.submission_terms as (
     total             integer,
     nodes             text[],
     priority          smallint,
-    limited           boolean,
     concurrency_key   text,
     parameters_schema jsonb,
     parameters_limit  integer,
@@ -39,10 +38,9 @@ begin
         v_nodes := shardkeeper.eligible_nodes(v_spec.node_selector);
     end if;
     return row(p_job, v_spec.version, v_impl, coalesce(cardinality(v_nodes), v_spec.sharding_total_count), v_nodes,
-               v_spec.priority, v_spec.limited, v_spec.concurrency_key, v_spec.parameters_schema,
+               v_spec.priority, v_spec.concurrency_key, v_spec.parameters_schema,
                v_spec.parameters_limit,
-               coalesce((select i.impl -> 'parameters' from shardkeeper.impl_version i where i.version = v_impl), '{}')
-               || coalesce(v_spec.spec -> 'parameters', '{}'))::shardkeeper.submission_terms;
+               shardkeeper.default_parameters(v_spec.spec, v_impl))::shardkeeper.submission_terms;
 exception when sqlstate 'SKREF' then
     perform shardkeeper.refuse_row(p_row, sqlerrm);
 end
@@ -106,11 +104,15 @@ begin
         on conflict do nothing
         returning run_id)
     select coalesce(array_agg(m.run_id), '{}') into v_new from made m;
-    return (
+    v_ids := (
         select array_agg(case when g.key is null or n.id is not null then g.id else -k.run_id end order by g.place)
           from unnest(p_jobs, p_keys, v_ids) with ordinality g (job_name, key, id, place)
           left join unnest(v_new) n (id) on n.id = g.id
           left join shardkeeper.idempotency_key k on k.job_name = g.job_name and k.key = g.key);
+    if array_position(v_ids, null) is not null then
+        perform shardkeeper.key_is_gone();
+    end if;
+    return v_ids;
 end
 $$;
 
@@ -131,11 +133,12 @@ begin
       join unnest(p_terms) t on t.job_name = g.job_name
      where g.id > 0;
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, pinned_node, claim_key,
-                                       limited, concurrency_value)
+                                       concurrency_value)
     select g.id, coalesce(g.at, p_now), i.item, 1, g.job_name, greatest(g.at, p_now), t.nodes[i.item + 1],
            case when t.nodes is null
                 then greatest(g.at, p_now) - coalesce(nullif(g.priority, 0), t.priority) * interval '1 minute' end,
-           t.limited, g.parameters ->> t.concurrency_key
+           case when t.concurrency_key is not null
+                then shardkeeper.concurrency_value(t.concurrency_key, g.parameters, t.version, t.impl_version) end
       from unnest(p_ids, p_jobs, p_parameters, p_priorities, p_ats) g (id, job_name, parameters, priority, at)
       join unnest(p_terms) t on t.job_name = g.job_name
      cross join lateral generate_series(0, t.total - 1) i (item)

@@ -33,6 +33,15 @@ select s.job_name, s.run_id, shardkeeper.run_name(s.job_name, s.fire_time) as ru
        s.progress, s.progress_message, s.takeovers
 from shardkeeper.shard_run s where s.status = 'RUNNING';
 
+-- What waits may wait for something else too: a limit of its job, a node with room.
+create view shardkeeper.pool_status as
+select p.name, p.size,
+       (select count(*) from shardkeeper.shard_run s
+        where s.status = 'RUNNING' and s.pool = p.name and s.pool is not null) as running,
+       (select count(*) from shardkeeper.shard_run s join shardkeeper.job_spec j on j.name = s.job_name
+        where j.pool = p.name and s.status = 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()) as waiting
+from shardkeeper.pool p;
+
 -- Each node by its living lease, else the newest dead one.
 create view shardkeeper.node as
 select distinct on (l.node_id)

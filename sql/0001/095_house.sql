@@ -114,6 +114,80 @@ begin atomic
     where c.fire_time >= earliest and c.fire_time < latest;
 end;
 
+-- Since when something is kept: longer than from `before` on where a job asks for that.
+create function shardkeeper.kept_since(before timestamptz) returns timestamptz
+    language sql stable
+begin atomic
+    select least(before, clock_timestamp() - max(j.retention)) from shardkeeper.job_spec j where j.retention is not null;
+end;
+
+-- Deletes at most `most` closed runs of a job that are older than `before`, with all that is of them. Both ends of a run
+-- count: one that was created late, or ran for long, is young for as long as any other.
+create function shardkeeper.forget_runs(job text, before timestamptz, most integer) returns bigint
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    runs  bigint[];
+    fires timestamptz[];
+    keys  text[];
+begin
+    select array_agg(o.id), array_agg(o.fire_time), array_agg(o.idempotency_key) into runs, fires, keys
+    from (select r.id, r.fire_time, r.idempotency_key from shardkeeper.job_run r
+          where r.job_name = job and r.trigger_kind in ('schedule', 'misfire') and r.fire_time < before
+                and coalesce(r.fire_until < before, true) and r.finished_at < before
+                and r.status not in ('CREATED', 'RUNNING')
+          union all
+          select r.id, r.fire_time, r.idempotency_key from shardkeeper.job_run r
+          where r.job_name = job and r.trigger_kind not in ('schedule', 'misfire') and r.fire_time < before
+                and r.finished_at < before and r.status not in ('CREATED', 'RUNNING')
+          limit most) o;
+    if runs is null then
+        return 0;
+    end if;
+    delete from shardkeeper.calculate_value c using unnest(runs, fires) o (id, fire_time)
+    where c.run_id = o.id and c.fire_time = o.fire_time;
+    delete from shardkeeper.shard_run s using unnest(runs, fires) o (id, fire_time)
+    where s.run_id = o.id and s.fire_time = o.fire_time;
+    delete from shardkeeper.idempotency_key k using unnest(runs, keys) o (id, key)
+    where k.job_name = job and k.key = o.key and k.run_id = o.id;
+    delete from shardkeeper.job_run r using unnest(runs, fires) o (id, fire_time)
+    where r.id = o.id and r.fire_time = o.fire_time;
+    return cardinality(runs);
+end
+$$;
+
+-- Deletes at most `most` runs of jobs that keep theirs for less than all others do, which is from `before` on. Each call
+-- goes on where the last one ended, at the next job: so none of them waits for ever for its turn.
+create function shardkeeper.forget_by_job(before timestamptz, most integer) returns bigint
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off
+as $$
+declare
+    now    timestamptz := clock_timestamp();
+    done   text;
+    swept  timestamptz;
+    seen   integer := 0;
+    total  bigint := 0;
+    each   record;
+begin
+    select h.retained_to into done from shardkeeper.house_state h for no key update;
+    -- of a later fire the sweep, or a node, would find no run, and make another
+    select w.watermark into swept from shardkeeper.sweep_state w;
+    for each in
+        select j.name, j.retention from shardkeeper.job_spec j
+        where j.retention is not null and j.retention < now - before and j.name > done
+        order by j.name limit 2000
+    loop
+        seen := seen + 1;
+        done := each.name;
+        total := total + shardkeeper.forget_runs(each.name, least(now - each.retention, swept), (most - total)::integer);
+        exit when total >= most;
+    end loop;
+    update shardkeeper.house_state set retained_to = case when seen < 2000 and total < most then '' else done end;
+    return total;
+end
+$$;
+
 -- What is older than `before` and lies in no partition of its own; rows deleted, at most `most` of each kind.
 -- As its owner: nodes may not delete versions and audit as such, nor name partitions.
 create function shardkeeper.forget(before timestamptz, most integer) returns bigint
@@ -124,7 +198,10 @@ declare
     part  bigint;
 begin
     with old as (select r.id, r.fire_time from shardkeeper.job_run_default r
-                 where coalesce(r.fire_until, r.fire_time) < before and coalesce(r.finished_at, r.created_at) < before
+                 left join shardkeeper.job_spec j on j.name = r.job_name and j.retention is not null
+                 cross join lateral (select least(before, clock_timestamp() - j.retention) as since) kept
+                 where coalesce(r.fire_until, r.fire_time) < kept.since
+                       and coalesce(r.finished_at, r.created_at) < kept.since
                        and r.status not in ('CREATED', 'RUNNING') limit most),
     gone_values as (delete from shardkeeper.calculate_value_default c using old
                     where c.run_id = old.id and c.fire_time = old.fire_time),
@@ -139,6 +216,12 @@ begin
         where o.created_at < before and o.fire_time < before
               and not exists (select from shardkeeper.job_run r where r.id = o.run_id and r.fire_time = o.fire_time)
         order by o.created_at limit most);
+    get diagnostics part = row_count;
+    total := total + part;
+
+    delete from shardkeeper.follow_gate g where (g.job_name, g.flow) in (
+        select o.job_name, o.flow from shardkeeper.follow_gate o where o.opened_at < before
+        order by o.opened_at limit most);
     get diagnostics part = row_count;
     total := total + part;
 
@@ -164,7 +247,7 @@ begin
     delete from shardkeeper.pause p where coalesce(p.resumed_at, p.until) < before;
     get diagnostics part = row_count;
     total := total + part;
-    return total + shardkeeper.forget_versions(before, most);
+    return total + shardkeeper.forget_versions(shardkeeper.kept_since(before), most);
 end
 $$;
 

@@ -58,10 +58,12 @@ begin
         grant select on all tables in schema shardkeeper to shardkeeper_node;
         grant insert, update, delete on
             shardkeeper.spec_problem, shardkeeper.node_decline, shardkeeper.job_run, shardkeeper.shard_run,
-            shardkeeper.calculate_value, shardkeeper.live_run, shardkeeper.job_state, shardkeeper.idempotency_key,
+            shardkeeper.calculate_value, shardkeeper.live_run, shardkeeper.limit_state, shardkeeper.job_state,
+            shardkeeper.idempotency_key, shardkeeper.follow_gate,
             shardkeeper.lease, shardkeeper.duty, shardkeeper.sweep_state, shardkeeper.house_state,
             shardkeeper.mirrored_view, shardkeeper.alert to shardkeeper_node;
         grant usage on sequence shardkeeper.run_id to shardkeeper_node;
+        grant select, update on sequence shardkeeper.work_told to shardkeeper_node;
         grant execute on all functions in schema shardkeeper to shardkeeper_node;
         revoke execute on function shardkeeper.make_roles(), shardkeeper.grant_roles() from shardkeeper_node;
     end if;
@@ -75,6 +77,8 @@ begin
             shardkeeper.trigger_job(text, jsonb), shardkeeper.order_run(text, jsonb, integer, timestamptz),
             shardkeeper.submit(text, jsonb, text, smallint, timestamptz),
             shardkeeper.submit_many(text, jsonb[], text[], smallint, timestamptz),
+            shardkeeper.json_schema_holds(jsonb), shardkeeper.json_schema_problem(jsonb),
+            shardkeeper.json_schema_error(jsonb, jsonb),
             shardkeeper.backfill_past(text, timestamptz, timestamptz), shardkeeper.backfill_runs(text, jsonb),
             shardkeeper.rerun_run(bigint, jsonb, boolean),
             shardkeeper.stop_run(bigint), shardkeeper.pause_job(text, text, timestamptz), shardkeeper.resume_job(text),

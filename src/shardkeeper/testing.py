@@ -1,4 +1,4 @@
-"""Try a task in a test, without any server: ``run_task`` runs the three phases (or the one that undoes) in the caller's process."""
+"""Try a task in a test, without any server: ``run_task`` runs its phases in the caller's process."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def run_task(
     through.
 
     ``sources``: Source objects, mappings (``key``, ``weight``, ``location``, ``parameters``) or plain
-    locations. ``fire_time``: aware; now, to the second, when not given. ``compensates``: run ``compensate`` alone, as is
-    done when a run has failed for good.
+    locations. ``fire_time``: aware; now, to the second, when not given. ``compensates``: run ``compensate`` alone, as
+    is done when a run has failed for good.
     """
     at = (fire_time or datetime.now(UTC).replace(microsecond=0)).astimezone(UTC)
     fields = {

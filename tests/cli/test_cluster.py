@@ -94,7 +94,7 @@ def test_nodes_as_json_have_the_keys_of_the_contract(desk: Desk) -> None:
     desk.story.job("job", every=timedelta(seconds=10))
     desk.story.running()
     rows = desk.json("nodes")
-    assert [set(row) for row in rows] == [NODE | {"beaten_at"}] * 2
+    assert [set(row) for row in rows] == [NODE | {"beaten_at", "restarts"}] * 2
     first, second = rows
     assert (first["node_id"], first["leader"], first["state"], first["load"]) == (
         "node-a",

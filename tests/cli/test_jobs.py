@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from datetime import timedelta
 
@@ -145,3 +146,44 @@ def test_a_pause_is_shown_until_the_job_is_resumed(desk: Desk) -> None:
 def test_pausing_or_resuming_an_unknown_job_is_refused(desk: Desk) -> None:
     assert desk.run("pause", "nobody").exit_code == 1
     assert desk.run("resume", "nobody").exit_code == 1
+
+
+def test_a_job_shows_what_it_follows_and_what_follows_it_near_and_far(desk: Desk) -> None:
+    story = desk.story
+    story.job("load")
+    for name, jobs, on in (
+        ("left", ["load"], "completed"),
+        ("right", ["load"], "ended"),
+        ("report", ["left", "right"], "completed"),
+        ("page", ["report"], "failed"),
+    ):
+        story.world.author.put_job(name, impl_spec="impl", follows={"jobs": jobs, "on": on})
+    said = desk.run("job", "load").stdout
+    assert _block(said, "followed by") == [
+        "left",
+        "  report",
+        "    page (failed)",
+        "right (ended)",
+        "  report ...",
+    ]
+    said = desk.run("job", "report").stdout
+    assert _block(said, "follows") == ["left", "  load", "right", "  load (ended)"]
+    assert _block(said, "followed by") == ["page (failed)"]
+    row = desk.json("job", "load")
+    assert (row["follows"], row["followed_by"]) == ({}, ["left", "right"])
+    assert desk.json("job", "right")["follows"] == {"jobs": ["load"], "on": "ended"}
+
+
+def _block(said: str, name: str) -> list[str]:
+    """The lines beside a name, without the space before all of them."""
+    lines = said.splitlines()
+    (first,) = [number for number, line in enumerate(lines) if re.match(rf"{name} {{2,}}", line)]
+    margin = re.match(rf"{name} +", lines[first])
+    assert margin is not None
+    width = margin.end()
+    block = [lines[first][width:]]
+    for line in lines[first + 1 :]:
+        if line[:width].strip():
+            break
+        block.append(line[width:])
+    return block

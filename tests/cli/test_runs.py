@@ -151,3 +151,45 @@ def test_failed_runs_run_again_with_other_parameters(desk: Desk) -> None:
     (new,) = desk.json("rerun", str(old), "--param", "x=1")
     assert (new["rerun_of"], new["trigger_kind"], new["parameters"]) == (old, "rerun", {"x": 1})
     assert desk.run("rerun", str(new["id"])).exit_code == 1
+
+
+def test_a_run_shows_the_run_it_follows_and_those_that_follow_it(desk: Desk) -> None:
+    desk.story.job("load")
+    desk.story.world.author.put_job("report", impl_spec="impl", follows={"jobs": ["load"]})
+    first = desk.story.run_to(COMPLETED, "load")
+    (follow_up,) = desk.json("run", str(first))["follow_ups"]
+    assert (follow_up["id"], follow_up["status"]) == (first + 1, "CREATED")
+    assert f"{follow_up['id']}  {follow_up['name']}  CREATED" in desk.run("run", str(first)).stdout
+    assert desk.json("run", str(follow_up["id"]))["parent_run"] == first
+    said = desk.run("run", str(follow_up["id"])).stdout
+    assert [line.split() for line in said.splitlines() if line.startswith("follows run")] == [
+        ["follows", "run", str(first)]
+    ]
+
+
+def test_dead_letters_of_a_job_are_run_again_once_the_oldest_first_with_other_parameters(desk: Desk) -> None:
+    desk.story.job("one")
+    desk.story.job("two")
+    failed = [desk.story.run_to(FAILED, "one") for _ in range(3)]
+    desk.story.run_to(COMPLETED, "one")
+    desk.story.run_to(FAILED, "two")
+    again = desk.json("rerun", str(failed[1]))
+    new = desk.json("rerun", "--job", "one", "--all", "--param", "size=small")
+    assert [row["rerun_of"] for row in new] == [failed[0], failed[2]]
+    assert [row["parameters"] for row in new] == [{"size": "small"}] * 2
+    assert again[0]["parameters"] == {}
+    done = desk.run("rerun", "--job", "one")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "no failed runs of one are left" in done.stderr
+
+
+def test_the_newest_dead_letters_go_first_when_there_are_many(desk: Desk) -> None:
+    desk.story.job("one")
+    failed = [desk.story.run_to(FAILED, "one") for _ in range(51)]
+    said = desk.run("rerun", "--job", "one", "--since", "1970-01-01").stdout.splitlines()
+    assert (len(said), said[0].split()[0]) == (50, str(failed[1]))
+
+
+@pytest.mark.parametrize("wrong", [[], ["1", "--job", "one"], ["1", "--all"], ["1", "--since", "1h"]])
+def test_rerun_takes_runs_or_a_job(desk: Desk, wrong: list[str]) -> None:
+    assert desk.run("rerun", *wrong).exit_code == 2

@@ -32,11 +32,13 @@ _INSTANTS = {
     "house_state": ("late_until", "cleaned_at"),
     "lease": ("joined_at", "beaten_at"),
     "duty": ("held_until", "renewed_at"),
+    "limit_state": ("tat",),
     "alert": ("created_at", "due_at", "taken_until"),
     "shard_run": ("not_before", "claim_key", "created_at", "claimed_at"),
+    "follow_gate": ("opened_at",),
 }
 _FIRES = {
-    "job_run": ("fire_time", "fire_until"),
+    "job_run": ("fire_time", "fire_until", "finished_at"),
     "shard_run": ("fire_time",),
     "calculate_value": ("fire_time",),
     "live_run": ("fire_time",),
@@ -44,7 +46,7 @@ _FIRES = {
 _TABLES = """
     select c.relname from pg_class c
     where c.relnamespace = 'shardkeeper'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-      and c.relname not in ('schema_revision', 'sweep_state', 'house_state')
+      and c.relname not in ('schema_revision', 'sweep_state', 'house_state', 'follow_guard')
 """
 
 
@@ -67,6 +69,9 @@ class _AuthorInSql(Author):
 
     def delete_job(self, name: str) -> None:
         self._connection.execute("delete from shardkeeper.job_spec where name = %s", (name,))
+
+    def put_pool(self, name: str, size: int) -> None:
+        self._put("pool", {"name": name}, {"size": size})
 
     def put_impl(self, name: str, **columns: Any) -> None:
         self._put("impl_spec", {"name": name}, columns)
@@ -124,7 +129,7 @@ class PostgresWorld(StoreWorld):
                 "update shardkeeper.sweep_state set watermark = clock_timestamp(), window_until = null, cursor = ''"
             )
             self._direct.execute(
-                "update shardkeeper.house_state set late_until = clock_timestamp(), cleaned_at = null"
+                "update shardkeeper.house_state set late_until = clock_timestamp(), cleaned_at = null, retained_to = ''"
             )
 
     def now(self) -> datetime:

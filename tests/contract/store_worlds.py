@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from shardkeeper.memory.authoring import Author as MemoryAuthor
 from shardkeeper.memory.clock import VirtualClock
@@ -32,6 +35,9 @@ class Author(ABC):
 
     @abstractmethod
     def delete_job(self, name: str) -> None: ...
+
+    @abstractmethod
+    def put_pool(self, name: str, size: int) -> None: ...
 
     @abstractmethod
     def put_impl(self, name: str, **columns: Any) -> None: ...
@@ -91,6 +97,10 @@ class _AuthorInMemory(Author):
         self._author.delete_job(name)
         self._clock.advance(0.001)
 
+    def put_pool(self, name: str, size: int) -> None:
+        self._author.put_pool(name, size)
+        self._clock.advance(0.001)
+
     def put_impl(self, name: str, **columns: Any) -> None:
         self._author.put_impl(name, **columns)
         self._clock.advance(0.001)
@@ -100,12 +110,19 @@ class _AuthorInMemory(Author):
         self._clock.advance(0.001)
 
 
+def _judged_by_the_library(schema: Mapping[str, Any], value: Any) -> str | None:
+    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    return None if error is None else f"{error.json_path}: {error.message}"
+
+
 class MemoryWorld(StoreWorld):
     """The twin, on a clock that tests turn."""
 
     def __init__(self) -> None:
         self._clock = VirtualClock()
-        self._database = MemoryDatabase(self._clock, on_time_window_s=self.on_time_window_s)
+        self._database = MemoryDatabase(
+            self._clock, on_time_window_s=self.on_time_window_s, parameters_error=_judged_by_the_library
+        )
         store = MemoryStore(self._database)
         self.author = _AuthorInMemory(self._database, self._clock)
         self.specs = self.runs = self.leases = self.sweep = store

@@ -108,8 +108,9 @@ class Story:
         return self.world.runs.claim(by, list(keys))
 
     def claim_pending(self, by: str = A) -> list[Claimed]:
-        """Claim whatever may be claimed."""
-        return self.claim((each.key for each in self.pending(by)), by)
+        """Claim whatever may be claimed, and pull what has no owner."""
+        claimed = self.claim((each.key for each in self.pending(by) if each.owned), by)
+        return [*claimed, *self.world.runs.pull(by, 100, ())]
 
     def pending(self, by: str = A, limit: int = 100) -> list[Pending]:
         return self.world.runs.pending(by, limit)

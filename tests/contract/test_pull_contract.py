@@ -229,3 +229,36 @@ def test_what_nobody_can_run_is_closed_from_the_head_of_the_queue(story: Story) 
     story.world.runs.no_eligible_node(A, [row.key for row in story.pending()], "nobody fits")
     assert story.statuses(run_id) == [AttemptStatus.FAILED]
     assert story.status(run_id) == "FAILED"
+
+
+def test_no_more_is_pulled_than_a_limit_lets_start_and_others_fill_the_room(story: Story) -> None:
+    on_demand(story, "narrow", max_running=2)
+    on_demand(story, "plain")
+    narrow = [order(story, "narrow") for _ in range(4)]
+    plain = [order(story, "plain") for _ in range(2)]
+    first = pull(story, 4)
+    assert ids(first) == [*narrow[:2], *plain]
+    assert pull(story, by=B) == []
+    story.end(first[0])
+    assert ids(pull(story, by=B)) == narrow[2:3]
+
+
+def test_a_value_that_is_used_up_hides_no_other(story: Story) -> None:
+    on_demand(story, concurrency_key="customer")
+    operator = story.world.operator
+    runs = [operator.trigger("job", {"customer": name}, None, None, "anna") for name in "aaab"]
+    first = pull(story)
+    assert ids(first) == [runs[0], runs[3]]
+    assert pull(story, by=B) == []
+    story.end(first[0])
+    assert ids(pull(story, by=B)) == [runs[1]]
+
+
+def test_a_pool_is_shared_by_what_is_pulled_and_what_has_an_owner(story: Story) -> None:
+    story.world.author.put_pool("narrow", 2)
+    on_demand(story, "pulled", pool="narrow")
+    story.job("owned", pool="narrow")
+    story.create("owned")
+    assert len(story.claim_pending()) == 1
+    runs = [order(story, "pulled") for _ in range(3)]
+    assert ids(pull(story)) == runs[:1]

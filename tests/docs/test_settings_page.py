@@ -63,7 +63,8 @@ def test_a_settings_variable_and_default_are_the_models(name: str) -> None:
     assert default == shown(name, FIELDS[name].default)
     assert ("**Secret.**" in meaning) == ("SecretStr" in repr(FIELDS[name].annotation))
     seconds = name in ("retention", "lease", "grace_period", "on_time_window") or "timeout" in name
-    assert (unit == "s") == (seconds or name == "unrunnable_after")
+    others = ("unrunnable_after", "workers_idle", "tasks.restart_period")
+    assert (unit == "s") == (seconds or name in others)
 
 
 def test_defaults_that_are_made_are_no_others() -> None:

@@ -13,7 +13,7 @@ from tests.docs.pages import code, page, plain, sections, table
 
 PAGE = page("sql.md")
 SECTIONS = sections(PAGE)
-SPECS = ("impl_spec", "source_data", "pool", "job_spec")
+SPECS = ("impl_spec", "source_data", "pool", "job_spec", "submission")
 SHORT_TYPES = {"timestamp with time zone": "timestamptz"}
 ROLES = ("shardkeeper_reader", "shardkeeper_author")
 
@@ -93,11 +93,11 @@ def test_the_functions_take_and_answer_what_is_told(sql: psycopg.Connection[Any]
         WHERE p.pronamespace = 'shardkeeper'::regnamespace
     """
     found = {
-        re.sub(r"::[a-z ]+?(?=[,)])", "", one).replace("timestamp with time zone", "timestamptz")
+        re.sub(r"::[a-z \[\]]+?(?=[,)])", "", one).replace("timestamp with time zone", "timestamptz")
         for one in names(sql, signature)
     }
     told = {plain(row[0]) for row in table(PAGE.split("## Functions")[1])}
-    assert len(told) == 5
+    assert len(told) == 6
     assert told <= found
 
 

@@ -243,21 +243,38 @@ def test_an_unfit_node_leaves_the_view_and_draining_is_told_before_being_unfit()
     world = World()
     first, second = world.seat("a"), world.seat("b")
     world.settle(SESSION_S)
-    second.coordination.fit(False)
+    second.coordination.workers(False, 0)
     world.settle(1.0)
     assert world.members == ["a"]
     assert world.info("b").state is NodeState.UNFIT
     second.coordination.draining(True)
-    second.coordination.fit(True)
+    second.coordination.workers(True, 0)
     world.settle(1.0)
     assert world.info("b").state is NodeState.DRAINING
     assert first.published[-1] == world.stored.epoch
 
 
+def test_workers_that_die_are_told_now_and_then_and_never_for_each_of_them() -> None:
+    world = World()
+    seat = world.seat("a")
+    world.settle(SESSION_S)
+    seat.coordination.workers(True, 1)
+    world.settle(1.0)
+    assert world.info("a").restarts == 1
+    for restarts in range(2, 50):
+        seat.coordination.workers(True, restarts)
+    world.settle(1.0)
+    assert world.info("a").restarts == 1
+    world.settle(10.0)
+    seat.coordination.workers(True, 50)
+    world.settle(1.0)
+    assert world.info("a").restarts == 50
+
+
 def test_a_node_that_is_unfit_stays_so_when_it_enters_anew() -> None:
     world = World()
     seat = world.seat("a")
-    seat.coordination.fit(False)
+    seat.coordination.workers(False, 0)
     seat.coordination.enter("a/2")
     world.settle(1.0)
     info = world.info("a")

@@ -13,7 +13,7 @@ from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, Phase, TriggerKind
 from shardkeeper.domain.specs import ImplSpec, ImplVersion, Isolation, JobSpec, JobVersion, Kind, SourceData
-from shardkeeper.node.orders import OrderLimits, OrderWriter, capacity_event, event_of
+from shardkeeper.node.orders import OrderLimits, OrderWriter, capacity_event, event_of, news_of
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
     AttemptEnded,
@@ -26,6 +26,7 @@ from shardkeeper.ports.workers import (
     EndingStatus,
     EntrypointChecked,
     WorkersChanged,
+    WorkersSaid,
 )
 from shardkeeper.task import ShardContext
 from shardkeeper.workers.script import _variables  # the names that scripts see
@@ -196,4 +197,15 @@ def test_what_concerns_no_attempt_is_no_event() -> None:
 
 def test_workers_that_cannot_be_kept_alive_make_the_node_unfit() -> None:
     assert capacity_event(WorkersChanged(4, 4, 0), 4) == CapacityChanged(4, fit=True)
-    assert capacity_event(WorkersChanged(0, 4, 9, "no memory"), 4) == CapacityChanged(4, fit=False)
+    assert capacity_event(WorkersChanged(0, 4, 9, "no memory"), 4) == CapacityChanged(4, False, "no memory")
+
+
+def test_that_it_began_is_no_news_of_an_attempt_that_has_ended() -> None:
+    other = AttemptKey(18, FIRE, 0, 1)
+    ended = AttemptEnded(KEY, 4, Ending(EndingStatus.COMPLETED))
+    saved = AttemptCheckpointed(KEY, 4, {"done": 8})
+    later = AttemptStarted(other, 1, AT)
+    newer_claim = AttemptStarted(KEY, 5, AT)
+    said = WorkersSaid((AttemptStarted(KEY, 4, AT), saved, ended, later, newer_claim))
+    assert news_of(said) == [saved, ended, later, newer_claim]
+    assert news_of(WorkersSaid((later,))) == [later]

@@ -161,3 +161,69 @@ def test_a_run_that_starts_late_or_takes_too_long_is_told_of_once_for_each(migra
     keep_house(migrated)
     told = migrated.all("SELECT body ->> 'which' FROM shardkeeper.alert WHERE kind = 'late' ORDER BY 1")
     assert told == ["finish_within", "late_after"]
+
+
+def short_job(migrated: Migrated) -> None:
+    """A job whose runs are kept for a day, and a sweep that is past everything."""
+    migrated.job("short", retention="1 day")
+    migrated.sql.execute("UPDATE shardkeeper.sweep_state SET watermark = clock_timestamp()")
+
+
+def old_runs(migrated: Migrated, count: int, days_ago: float = 2.0) -> None:
+    """Submissions of ``short``, closed since, each with its key, an attempt and a value."""
+    migrated.sql.execute(
+        """
+        WITH made AS (
+            INSERT INTO shardkeeper.job_run (job_name, fire_time, trigger_kind, job_version, status, finished_at,
+                                             idempotency_key)
+            SELECT 'short', clock_timestamp() - make_interval(secs => %s), 'submit', 1, 'COMPLETED',
+                   clock_timestamp() - make_interval(secs => %s), 'key-' || n
+            FROM generate_series(1, %s) n RETURNING id, fire_time, idempotency_key),
+        attempts AS (
+            INSERT INTO shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, status)
+            SELECT id, fire_time, 0, 1, 'short', 'COMPLETED' FROM made),
+        kept AS (
+            INSERT INTO shardkeeper.calculate_value (run_id, fire_time, item, key, value)
+            SELECT id, fire_time, 0, 'a', '1' FROM made)
+        INSERT INTO shardkeeper.idempotency_key (job_name, key, run_id, fire_time)
+        SELECT 'short', idempotency_key, id, fire_time FROM made
+        """,
+        (days_ago * DAY_S, days_ago * DAY_S, count),
+    )
+
+
+def left(migrated: Migrated) -> list[int]:
+    tables = ("job_run", "shard_run", "calculate_value", "idempotency_key")
+    return [migrated.one(f"SELECT count(*)::int FROM shardkeeper.{table} WHERE true") for table in tables]
+
+
+def test_runs_that_are_kept_for_less_go_with_all_that_is_of_them(migrated: Migrated) -> None:
+    short_job(migrated)
+    old_runs(migrated, 3)
+    keep_house(migrated)
+    assert left(migrated) == [0, 0, 0, 0]
+
+
+def test_they_go_in_batches_and_the_next_call_goes_on(migrated: Migrated) -> None:
+    short_job(migrated)
+    old_runs(migrated, 5)
+    forget = "SELECT shardkeeper.forget_by_job(clock_timestamp() - interval '30 days', 2)"
+    # when it has been at the last job it ends its round, and begins another
+    assert [migrated.one(forget) for _ in range(5)] == [2, 0, 2, 0, 1]
+    assert left(migrated) == [0, 0, 0, 0]
+
+
+def test_a_key_that_another_run_has_meanwhile_stays(migrated: Migrated) -> None:
+    short_job(migrated)
+    old_runs(migrated, 1)
+    migrated.sql.execute("UPDATE shardkeeper.idempotency_key SET run_id = run_id + 1000000")
+    keep_house(migrated)
+    assert left(migrated) == [0, 0, 0, 1]
+
+
+def test_a_longer_retention_of_one_job_keeps_the_days_it_asks_for(migrated: Migrated) -> None:
+    migrated.job("long", retention="10 days")
+    run_at(migrated, datetime.now(UTC) - timedelta(days=3), "COMPLETED")
+    assert keep_house(migrated, retention_s=1.5 * DAY_S).partitions_dropped == 0
+    migrated.sql.execute("UPDATE shardkeeper.job_spec SET retention = NULL")
+    assert keep_house(migrated, retention_s=1.5 * DAY_S).partitions_dropped >= 3

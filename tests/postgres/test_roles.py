@@ -29,7 +29,11 @@ def test_an_author_writes_specs_and_orders(migrated: Migrated) -> None:
     author = as_role(migrated, "shardkeeper_author")
     author.execute("INSERT INTO shardkeeper.impl_spec (name, entrypoint) VALUES ('impl', 'a:B')")
     author.execute("INSERT INTO shardkeeper.source_data (impl_spec, key) VALUES ('impl', 'a')")
-    author.execute("INSERT INTO shardkeeper.job_spec (name, impl_spec) VALUES ('job', 'impl')")
+    author.execute(
+        "INSERT INTO shardkeeper.job_spec (name, impl_spec, parameters_schema)"
+        " VALUES ('job', 'impl', '{\"type\": \"object\"}')"
+    )
+    author.execute("INSERT INTO shardkeeper.submission (job) VALUES ('job')")
     author.execute(
         "SELECT shardkeeper.pause_job('job'), shardkeeper.resume_job('job'), shardkeeper.order_drain('n1', true)"
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shardkeeper.workers.pool import ProcessWorkers
+from shardkeeper.workers.supervisor import Broken
 
 from .hall import Hall, settings
 
@@ -16,8 +17,8 @@ def open_hall(tmp_path: Path) -> Iterator[Callable[..., Hall]]:
     """Start workers with changed settings."""
     halls: list[Hall] = []
 
-    def start(**changes: Any) -> Hall:
-        halls.append(Hall(ProcessWorkers(settings(**changes)), tmp_path))
+    def start(broken: Broken = lambda part, error: None, **changes: Any) -> Hall:
+        halls.append(Hall(ProcessWorkers(settings(**changes), broken), tmp_path))
         return halls[-1]
 
     yield start

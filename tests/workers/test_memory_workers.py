@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.domain.runs import AttemptKey, Phase
 from shardkeeper.memory.workers import MemoryWorkers
 from shardkeeper.ports.workers import (
     AttemptEnded,
@@ -140,3 +140,35 @@ def test_resizing_lets_more_run() -> None:
     world.run(until_s=1)
     assert len(world.workers.live) == world.workers.capacity == 3
     assert [event.wanted for event in world.events if isinstance(event, WorkersChanged)] == [1, 3]
+
+
+def test_what_has_not_begun_is_taken_back_and_what_has_goes_on() -> None:
+    world = World(capacity=1)
+    running, waiting = world.submit(10), world.submit(11)
+    world.run(until_s=5)
+    for key in (running, waiting, waiting):
+        world.workers.take_back(key, 1)
+    world.run()
+    assert [event.key for event in world.events if isinstance(event, AttemptReturned)] == [waiting]
+    assert world.ending(running).status is EndingStatus.COMPLETED
+
+
+def test_a_compensation_begins_in_its_phase_and_a_class_stays_compensable_however_it_ends() -> None:
+    world = World()
+    undoable = Ending(EndingStatus.COMPLETED, compensable=True)
+    world.workers = MemoryWorkers(lambda order: (60.0, undoable), world._call_later, world.now)
+    world.workers.start(lambda said: world.events.extend(said.events))
+    keys = [AttemptKey(1, START, item, 1) for item in range(3)]
+    orders = [
+        AttemptOrder(keys[0], 1, "python", "m:T", "process", {}, compensates=True),
+        AttemptOrder(keys[1], 1, "python", "m:T", "process", {}, timeout_s=1.0),
+        AttemptOrder(keys[2], 1, "python", "m:T", "process", {}),
+    ]
+    for order in orders:
+        world.workers.submit(order)
+    world.run(until_s=5.0)
+    world.workers.stop(keys[2], 1, 0.0)
+    world.run()
+    phases = [event.phase for event in world.events if isinstance(event, AttemptStarted)]
+    assert phases == [Phase.COMPENSATE, Phase.INITIALIZE, Phase.INITIALIZE]
+    assert [world.ending(key).compensable for key in keys] == [True] * 3

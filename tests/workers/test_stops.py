@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from shardkeeper.domain.runs import Phase
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptEnded, AttemptStarted, EndingStatus
+from shardkeeper.ports.workers import (
+    AttemptCheckpointed,
+    AttemptEnded,
+    AttemptReturned,
+    AttemptStarted,
+    EndingStatus,
+)
 
 from .hall import Hall, alive, wait_until
 
@@ -181,3 +187,18 @@ def test_a_deaf_thread_costs_its_neighbours_their_attempt_and_is_named(hall: Hal
     assert hall.run("Simple", {"returns": 2}, isolation="thread").result == 2
     (hall.folder / "go").touch()
     assert hall.ending(own).result == "done"
+
+
+def test_what_has_not_begun_is_taken_back_and_what_has_goes_on(hall: Hall) -> None:
+    running = [hall.submit("Hangs", {"how": None}, timeout_s=60.0) for _ in range(2)]
+    for order in running:
+        hall.started(order)
+    waiting = hall.submit("Simple", {"returns": 1})
+    for order in (running[0], waiting):
+        hall.workers.take_back(order.key, order.claim_no)
+    assert hall.wait(AttemptReturned).key == waiting.key
+    hall.workers.take_back(waiting.key, waiting.claim_no)
+    for order in running:
+        hall.workers.stop(order.key, order.claim_no, 0.2)
+        assert hall.ending(order).status is EndingStatus.STOPPED
+    assert len(hall.of(waiting)) == 1

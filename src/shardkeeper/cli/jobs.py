@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from shardkeeper.cli.context import operations
 from shardkeeper.cli.options import ahead, answering, labels, watching
 from shardkeeper.cli.output import Column, Output, coloured, facts, plain, text
 from shardkeeper.node.actor import actor
+from shardkeeper.node.operations.flows import Step
 
 
 @click.command()
@@ -39,8 +40,10 @@ def jobs(output: Output, labels: dict[str, str]) -> None:
 @answering
 @watching
 def job(output: Output, name: str) -> None:
-    """One job: its columns, its state, when it is due next."""
-    row = operations().jobs.get(name)
+    """One job: its columns, its state, when it is due next, what it follows and what follows it."""
+    found = operations().jobs
+    row = found.get(name)
+    before, after = found.before_and_after(name)
     fires = ", ".join(output.time(fire) for fire in row["next_fires"])
     head: list[tuple[str, str | Text]] = [
         ("job", Text(row["name"], "bold")),
@@ -48,8 +51,22 @@ def job(output: Output, name: str) -> None:
         ("schedule", schedule(row)),
         (f"next ({output.zone_name})", fires),
         ("last run", _last(row, output)),
+        ("follows", tree(before)),
+        ("followed by", tree(after)),
     ]
-    shown = {"name", "cron", "every", "run_at", "problem", "paused", "paused_reason", "enabled", "next_fires"}
+    shown = {
+        "follows",
+        "followed_by",
+        "name",
+        "cron",
+        "every",
+        "run_at",
+        "problem",
+        "paused",
+        "paused_reason",
+        "enabled",
+        "next_fires",
+    }
     others: list[tuple[str, str | Text]] = [
         (column, output.time(value) if isinstance(value, datetime) else text(value))
         for column, value in row.items()
@@ -76,13 +93,24 @@ def resume(name: str) -> None:
     click.echo(f"{name} is resumed." if was_paused else f"{name} was not paused.")
 
 
+def tree(steps: Sequence[Step]) -> str:
+    """One job a line, indented by how far away it is, with the end that counts where it is not completion."""
+    lines = []
+    for step in steps:
+        on = "" if step.on == "completed" else f" ({step.on})"
+        lines.append(f"{'  ' * (step.depth - 1)}{step.job}{on}{' ...' if step.again else ''}")
+    return "\n".join(lines)
+
+
 def schedule(row: Mapping[str, Any]) -> str:
     """When the job runs, in its own words."""
     if row["cron"] is not None:
         return text(row["cron"])
     if row["every"] is not None:
         return f"every {text(row['every'])}"
-    return f"at {text(row['run_at'])}" if row["run_at"] is not None else "on demand"
+    if row["run_at"] is not None:
+        return f"at {text(row['run_at'])}"
+    return "after other jobs" if row["follows"] else "on demand"
 
 
 def standing(row: Mapping[str, Any]) -> Text:

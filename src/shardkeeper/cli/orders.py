@@ -9,11 +9,14 @@ import click
 
 from shardkeeper.cli.context import operations
 from shardkeeper.cli.failures import REFUSED
-from shardkeeper.cli.options import answering, duration, instant, parameters
+from shardkeeper.cli.options import ago, answering, duration, instant, parameters
 from shardkeeper.cli.output import Output, note, print_json
 from shardkeeper.cli.runs import show_run
 from shardkeeper.domain.runs import RunStatus
 from shardkeeper.node.actor import actor
+
+NEWEST = 50
+"""How many dead letters are run again at once, unless all are asked for."""
 
 
 @click.command()
@@ -55,16 +58,34 @@ def stop(runs: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option("--job", help="In place of RUN: the FAILED runs of this job that were not run again yet.")
+@click.option("--since", type=ago, help="With --job: fire times from this instant, or so long ago.")
+@click.option("--all", "every", is_flag=True, help=f"With --job: all of them, not only the newest {NEWEST}.")
 @parameters
 @click.option("--same-version", is_flag=True, help="Under the version it ran under; default: the newest.")
 @answering
-def rerun(output: Output, runs: tuple[str, ...], parameters: dict[str, Any], same_version: bool) -> None:
+def rerun(
+    output: Output,
+    runs: tuple[str, ...],
+    job: str | None,
+    since: datetime | None,
+    every: bool,
+    parameters: dict[str, Any],
+    same_version: bool,
+) -> None:
     """Run ended runs again: the same fire times and parameters, from the checkpoints of items not COMPLETED."""
     found = operations().runs
-    new = [found.rerun(run, parameters, same_version, actor()) for run in runs]
+    if bool(runs) == (job is not None) or (job is None and (since is not None or every)):
+        raise click.UsageError("Give runs, or --job (with --since, --all).")
+    if job is not None:
+        runs = tuple(found.dead_letters(job, since, None if every else NEWEST))
+        if not runs:
+            note(f"no failed runs of {job} are left to be run again")
+    new = []
+    for old in runs:
+        new.append(found.rerun(old, parameters, same_version, actor()))
+        if not output.as_json:
+            click.echo(f"{old} runs again as {new[-1]['id']}.")
     if output.as_json:
         print_json(new)
-        return
-    for old, row in zip(runs, new, strict=True):
-        click.echo(f"{old} runs again as {row['id']}.")

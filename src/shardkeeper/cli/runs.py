@@ -131,6 +131,11 @@ def _described(output: Output, row: Row) -> list[tuple[str, str | Text]]:
         ("kind", text(row["trigger_kind"])),
         ("requested by", text(row["requested_by"])),
         ("rerun of", text(row["rerun_of"])),
+        ("follows run", text(row["parent_run"])),
+        (
+            "follow-ups",
+            "\n".join(f"{one['id']}  {one['name']}  {one['status']}" for one in row["follow_ups"]),
+        ),
         ("version", f"{row['job_version']} (implementation {text(row['impl_version'])})"),
         ("parameters", text(row["parameters"] or None)),
         ("started", output.time(row["started_at"])),

@@ -69,7 +69,7 @@ class RunHead:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """An attempt that is now RUNNING under the caller. ``tries`` ended before it, ``takeovers`` were lost
-    before it."""
+    before it. ``compensates``: it rolls back what the item did, in a run that has failed for good."""
 
     key: AttemptKey
     claim_no: int
@@ -78,6 +78,7 @@ class Claimed:
     tries: int
     takeovers: int
     stop_requested: bool = False
+    compensates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,18 @@ class JobDeclined:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersLost:
+    """Worker processes cannot be kept alive: this node takes no work, and tries again after a while."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersBack:
+    """A worker lives again: this node takes work."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreLost:
     reason: str
 

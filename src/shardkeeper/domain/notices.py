@@ -90,6 +90,8 @@ def _headline(kind: str, body: Mapping[str, Any]) -> str:
             return f"{of}{subject} version {body.get('version', '?')} is invalid; the last valid version stays in force"
         case "declined":
             return f"{subject} cannot run on {body.get('node_id', 'a node')}"
+        case "unfit":
+            return f"{body.get('node_id', 'a node')} takes no work: its workers cannot be kept alive"
         case "sweep_left":
             return f"{subject} is for a newer version: the node that should sweep leaves that to others"
         case _:

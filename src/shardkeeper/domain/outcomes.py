@@ -26,7 +26,8 @@ class Outcome:
     ``status``: COMPLETED, FAILED, TIMED_OUT, STOPPED; or PENDING to give it back under the same number
     (drain, RetryLater, a claim not started), not before ``delay_s`` from now, with ``checkpoint`` kept.
     ``retry_after_s``: a next attempt after that many seconds, when the policy gives one; the store lets none
-    through once ``max_attempts`` are used up or the run is to be stopped.
+    through once ``max_attempts`` are used up or the run is to be stopped. ``compensable``: the task has a
+    ``compensate``, called should the run fail for good, if ``phase`` is ``calculate`` or later.
     """
 
     key: AttemptKey
@@ -48,6 +49,7 @@ class Outcome:
     code_version: str | None = None
     retry_after_s: float | None = None
     delay_s: float = 0.0
+    compensable: bool = False
 
 
 class Recording(StrEnum):
@@ -71,7 +73,10 @@ class OutcomeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a running attempt says of itself; None leaves a column as it is."""
+    """What a running attempt says of itself; None leaves a column as it is.
+
+    ``compensable`` counts with ``phase``, as in Outcome: it is to be said with each phase that begins, for the
+    attempt may be lost before it says more."""
 
     key: AttemptKey
     claim_no: int
@@ -81,3 +86,4 @@ class Progress:
     message: str | None = None
     checkpoint: Mapping[str, Any] | None = None
     code_version: str | None = None
+    compensable: bool = False

@@ -149,6 +149,17 @@ class JobSpec:
     description: str | None = None
     enabled: bool = True
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether it runs by the clock; else it is on demand."""
+        return any(times is not None for times in (self.cron, self.every, self.run_at))
+
+    @property
+    def limited(self) -> bool:
+        """Whether any limit shared by nodes holds for its attempts."""
+        limits = (self.pool, self.max_running, self.concurrency_key, self.rate_limit)
+        return any(limit is not None for limit in limits)
+
 
 @dataclass(frozen=True, slots=True)
 class JobVersion:

@@ -9,7 +9,7 @@ from typing import Any
 from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.memory.database import MemoryDatabase
-from shardkeeper.memory.rows import Alert, Attempt, JobState, JobTerms, Run
+from shardkeeper.memory.rows import Alert, Attempt, JobState, JobTerms, Run, last_real
 
 FAILED, RECOVERED, MISSED, LATE = "failed", "recovered", "missed", "late"
 INVALID, DECLINED = "invalid", "declined"
@@ -94,7 +94,7 @@ def _alert_of_run(
 
 def _body(run: Run, state: JobState) -> dict[str, Any]:
     """What a message about a run is made of."""
-    last = [rows[-1] for rows in run.attempts.values()]
+    last = [last_real(rows) for rows in run.attempts.values()]
     failed = [row for row in last if row.status in _FAILURES]
     worst = min(failed, key=lambda row: row.key.item, default=None)
     terms = run.terms

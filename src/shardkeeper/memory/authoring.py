@@ -13,6 +13,7 @@ from typing import Any
 
 from shardkeeper.memory.closing import close_with_job
 from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.following import refuse_follows
 from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import ImplVersion, JobVersion
 from shardkeeper.memory.terms import (
@@ -38,6 +39,8 @@ class _Changed:
     def __init__(self) -> None:
         self.jobs: dict[str, None] = {}
         self.impls: dict[str, None] = {}
+        self.undo: list[Callable[[], object]] = []
+        """What takes the changes back, the last first."""
 
 
 class Author:
@@ -77,6 +80,11 @@ class Author:
     def delete_job(self, name: str) -> None:
         self._do(lambda changed: self._set_job(changed, name, None))
 
+    def put_pool(self, name: str, size: int) -> None:
+        """Insert the pool, or change its size: from the next claim on."""
+        with self._database.lock:
+            self._database.pools[name] = size
+
     def put_impl(self, name: str, **columns: Any) -> None:
         """Insert the ImplSpec (python, ``tasks:Task`` by default), or update these columns of it."""
         before = self._database.impls.get(name, {})
@@ -113,8 +121,14 @@ class Author:
         database = self._database
         with database.lock:
             changed = _Changed()
-            for change in changes:
-                change(changed)
+            try:
+                for change in changes:
+                    change(changed)
+                refuse_follows(database, changed.jobs)
+            except ValueError:
+                for undo in reversed(changed.undo):
+                    undo()
+                raise
             stamp = database.rules.stamp(begun_at, database.now())
             for name in changed.impls:
                 self._version_impl(name, stamp)
@@ -124,27 +138,24 @@ class Author:
                 database.tell(Hint("specs", frozenset(changed.jobs), frozenset(changed.impls)))
 
     def _set_job(self, changed: _Changed, name: str, row: dict[str, Any] | None) -> None:
-        if row is not None:
-            self._database.jobs[name] = row
-        elif self._database.jobs.pop(name, None) is None:
+        if row is None and name not in self._database.jobs:
             return
+        _put(changed, self._database.jobs, name, row)
         changed.jobs[name] = None
 
     def _set_impl(self, changed: _Changed, name: str, row: dict[str, Any] | None) -> None:
-        if row is not None:
-            self._database.impls[name] = row
-        elif self._database.impls.pop(name, None) is None:
+        if row is None and name not in self._database.impls:
             return
-        else:
-            self._database.sources.pop(name, None)
+        _put(changed, self._database.impls, name, row)
+        if row is None:
+            _put(changed, self._database.sources, name, None)
         changed.impls[name] = None
 
     def _set_source(self, changed: _Changed, impl: str, key: str, row: dict[str, Any] | None) -> None:
         sources = self._database.sources.setdefault(impl, {})
-        if row is not None:
-            sources[key] = row
-        elif sources.pop(key, None) is None:
+        if row is None and key not in sources:
             return
+        _put(changed, sources, key, row)
         changed.impls[impl] = None
 
     def _version_job(self, name: str, stamp: datetime) -> None:
@@ -161,8 +172,11 @@ class Author:
         versions.append(version)
         database.job_version_by_no[number] = version
         database.job_changes[name] = database.number("change")
+        for followed in terms.follows.get("jobs", ()) if terms else ():
+            database.followers.setdefault(followed, {})[name] = None
         database.note(What.VERSION, job_name=name, version=number, note="deleted" if spec is None else None)
         if spec is None:
+            database.paid_until.pop(name, None)
             close_with_job(database, name)
 
     def _version_impl(self, name: str, stamp: datetime) -> None:
@@ -182,6 +196,19 @@ class Author:
         database.note(
             What.IMPL_VERSION, job_name=name, version=number, note="deleted" if impl is None else None
         )
+
+
+def _put(changed: _Changed, table: dict[str, dict[str, Any]], name: str, row: dict[str, Any] | None) -> None:
+    """Write the row, None removes it; so that it can be taken back."""
+    before = table.get(name)
+    if before is None:
+        changed.undo.append(lambda: table.pop(name, None))
+    else:
+        changed.undo.append(lambda: table.update({name: before}))
+    if row is None:
+        table.pop(name, None)
+    else:
+        table[name] = row
 
 
 def _after(stamp: datetime, latest: JobVersion | ImplVersion | None) -> datetime:

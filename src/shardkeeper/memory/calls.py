@@ -1,5 +1,5 @@
-"""What every call to the store in memory has in common: the link that may be cut, and the lock that makes
-it atomic."""
+"""What every call to the store in memory has in common: the link that may be cut, the lock that makes it
+atomic, and that what follows the runs it closed is started with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.follow_ups import start_followers
 from shardkeeper.memory.link import Link
 
 P = ParamSpec("P")
@@ -31,6 +32,7 @@ def store_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S
         self.link.before(method.__name__)
         with self.database.lock:
             answer = method(self, *args, **kwargs)
+            start_followers(self.database)
         self.link.after(method.__name__)
         return answer
 

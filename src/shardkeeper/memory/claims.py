@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 
 from shardkeeper.domain.attempts import Claimed, Pending, RunHead
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
+from shardkeeper.memory.limits import SHOWN_BEYOND, Room, admit
 from shardkeeper.memory.rows import Attempt, LeaseRow, Run
 
 _SECOND = timedelta(seconds=1)
@@ -33,7 +34,7 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
     who = lease.who
     if row.status is AttemptStatus.RUNNING and row.incarnation == who.incarnation:
         return as_claimed(row)
-    if not database.rules.is_claimable(row, who.node_id, now):
+    if not database.rules.is_claimable(row, who.node_id, now) or not admit(database, row, now):
         return None
     run = row.run
     if run.status is RunStatus.CREATED:
@@ -56,8 +57,9 @@ def pull_for(
         and row.run.job_name not in not_jobs
         and rules.is_claimable(row, node_id, now)
     )
-    best = heapq.nsmallest(most, ready, key=lambda row: (row.claim_key, row.key.run_id, row.key.item))
-    return tuple(_take(database, lease, row, now) for row in best)
+    in_order = sorted(ready, key=lambda row: (row.claim_key, row.key.run_id, row.key.item))
+    starting = islice((row for row in in_order if admit(database, row, now)), most)
+    return tuple(_take(database, lease, row, now) for row in starting)
 
 
 def _take(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime) -> Claimed:
@@ -85,12 +87,23 @@ def as_claimed(row: Attempt) -> Claimed:
         run.sharding_total_count,
         run.parameters,
     )
-    return Claimed(row.key, row.claim_no, head, row.checkpoint, row.tries, row.takeovers, run.stop_requested)
+    return Claimed(
+        row.key,
+        row.claim_no,
+        head,
+        row.checkpoint,
+        row.tries,
+        row.takeovers,
+        run.stop_requested,
+        row.compensates,
+    )
 
 
 def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list[Pending]:
-    """Longest waiting first; of those without an owner only what nobody pulled for a while."""
+    """Longest waiting first; of what waits for a limit only what might get it, and of those without an owner only what
+    nobody pulled for a while."""
     now = database.now()
+    room = Room(database, now, SHOWN_BEYOND)
     node_id = lease.who.node_id
     rules = database.rules
     ready = (
@@ -99,8 +112,9 @@ def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list
         if (row.claim_key is None or now - row.claimable_from >= _UNPULLED)
         and rules.is_claimable(row, _reader(database, row, node_id), now)
     )
-    oldest = heapq.nsmallest(limit, ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
-    return [_as_pending(database, row, now) for row in oldest]
+    in_order = sorted(ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
+    shown = islice((row for row in in_order if row.claim_key is not None or room.takes(row)), limit)
+    return [_as_pending(database, row, now) for row in shown]
 
 
 def _reader(database: MemoryDatabase, row: Attempt, node_id: str) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, RunStatus, TriggerKind
 from shardkeeper.memory.alerting import alert_of_failure, alert_of_recovery
+from shardkeeper.memory.compensation import begin_undoing, reason_after_undoing
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
-from shardkeeper.memory.rows import Attempt, Run
+from shardkeeper.memory.rows import Attempt, Run, last_real
 
 DELETED = "deleted"
 
@@ -52,7 +53,6 @@ def next_attempt(
         row.checkpoint,
         not_before=not_before,
         claim_key=row.claim_key if not_before is None else moved_claim_key(row, not_before),
-        limited=row.limited,
         concurrency_value=row.concurrency_value,
         compensates=row.compensates,
     )
@@ -73,7 +73,9 @@ def close_item(database: MemoryDatabase, row: Attempt, now: datetime) -> RunStat
     is returned)."""
     run = row.run
     run.open_items -= 1
-    if row.status is AttemptStatus.STOPPED:
+    if row.compensates:
+        pass  # how the items ended stands already
+    elif row.status is AttemptStatus.STOPPED:
         run.stopped_items += 1
     elif row.status is not AttemptStatus.COMPLETED:
         run.failed_items += 1
@@ -103,21 +105,29 @@ def close_pending(
 
 
 def close_with_job(database: MemoryDatabase, job_name: str) -> None:
-    """The job was deleted: its runs of which nothing was ever claimed go with it."""
+    """The job was deleted: its runs of which nothing was ever claimed go with it, and what it waited for."""
+    for key in [key for key in database.gates if key[0] == job_name]:
+        del database.gates[key]
     for run in [run for run in database.open_runs.values() if run.job_name == job_name]:
         if database.rules.ends_when_deleted(run):
             stop_run(database, run, DELETED)
 
 
-def close_run(database: MemoryDatabase, run: Run, now: datetime) -> RunStatus:
-    """Set the run's status, and do all that follows: job_status, alerts, the live_run row."""
-    run.status = _status(run)
+def close_run(database: MemoryDatabase, run: Run, now: datetime) -> RunStatus | None:
+    """Set the run's status, and do all that follows: job_status, alerts, the live_run row. None: it stays open, for its
+    items are rolled back first."""
+    status = _status(run)
+    if status is RunStatus.FAILED and database.rules.rolls_back(run) and begin_undoing(database, run, now):
+        return None
+    run.status = status
+    run.reason = reason_after_undoing(run)
     run.finished_at = now
     run.result = _result(run) if run.status is RunStatus.COMPLETED else None
     database.open_runs.pop(run.run_id, None)
     database.note(What.RUN_CLOSED, run, note=run.status)
     _follow(database, run, now)
     release_live_run(database, run, now)
+    database.closed.append(run)
     return run.status
 
 
@@ -128,7 +138,7 @@ def _status(run: Run) -> RunStatus:
 
 
 def _result(run: Run) -> Any:
-    results: Mapping[int, Any] = {item: rows[-1].result for item, rows in run.attempts.items()}
+    results: Mapping[int, Any] = {item: last_real(rows).result for item, rows in run.attempts.items()}
     if len(results) == 1:
         return next(iter(results.values()))
     return {str(item): result for item, result in sorted(results.items())}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shardkeeper.domain.attempts import POINT_OF_PRIORITY, Claimed, CreateAnswer, CreateRun, Creation
@@ -15,6 +15,7 @@ from shardkeeper.memory.claims import claim_items
 from shardkeeper.memory.closing import competes, stop_run, take_live_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
+from shardkeeper.memory.limits import concurrency_value, limits_of
 from shardkeeper.memory.rows import Attempt, JobTerms, JobVersion, LeaseRow, Run
 from shardkeeper.memory.storable import why_not_storable
 
@@ -37,6 +38,8 @@ def create_one(database: MemoryDatabase, lease: LeaseRow | None, request: Create
     problem = why_not_storable((request.job_name, *(request.nodes or ())))
     if problem:
         return CreateAnswer(Creation.REFUSED, None, (), now, problem)
+    if limits_of(database, request.job_name) is not None:
+        request = replace(request, claim_items=())  # claimed afterwards, under its limits
     existing = database.fires.get((request.job_name, request.fire_time))
     if not rules.is_new_fire(existing):
         assert existing is not None
@@ -178,9 +181,10 @@ def insert_run(
     if run.kind in (TriggerKind.SCHEDULE, TriggerKind.MISFIRE):
         database.add_fire(run)
     run.open_items = len(items)
+    value = concurrency_value(database, run)
     for item in items:
         key = AttemptKey(run.run_id, run.fire_time, item, 1)
-        row = Attempt(key, run, run.created_at, nodes[item] if nodes else None)
+        row = Attempt(key, run, run.created_at, nodes[item] if nodes else None, concurrency_value=value)
         row.claim_key = None if nodes else claim_key(run, run.created_at)
         run.attempts[item] = [row]
     database.note(What.RUN_CREATED, run, version=run.version.version, note=run.kind, fires=1)

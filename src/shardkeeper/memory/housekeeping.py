@@ -23,7 +23,9 @@ class MemoryHousekeeping(Connection):
         now = database.now()
         _tell_lateness(database, now)
         before = now - timedelta(seconds=retention_s)
-        return Housekeeping(0, 0, 0, _forget_runs(database, before) + _forget_leases(database, before))
+        for key in [key for key, gate in database.gates.items() if gate.opened_at < before]:
+            del database.gates[key]
+        return Housekeeping(0, 0, 0, _forget_runs(database, before, now) + _forget_leases(database, before))
 
 
 def _tell_lateness(database: MemoryDatabase, now: datetime) -> None:
@@ -48,13 +50,23 @@ def _passed(fire_time: datetime, limit: timedelta, at: datetime) -> bool:
     return at - fire_time > limit
 
 
-def _forget_runs(database: MemoryDatabase, before: datetime) -> int:
-    old = [run for run in database.runs.values() if run.finished_at is not None and _last_fire(run) < before]
+def _forget_runs(database: MemoryDatabase, before: datetime, now: datetime) -> int:
+    old = [run for run in database.runs.values() if _is_old(database, run, before, now)]
     for run in old:
         del database.runs[run.run_id]
         if database.fires.get((run.job_name, run.fire_time)) is run:
             database.drop_fire(run)
     return len(old)
+
+
+def _is_old(database: MemoryDatabase, run: Run, before: datetime, now: datetime) -> bool:
+    """By the retention of its job, else by that of all."""
+    retention = database.jobs.get(run.job_name, {}).get("retention")
+    since = before if retention is None else now - retention
+    if run.finished_at is None or _last_fire(run) >= since:
+        return False
+    # young at either end; and of a fire that the sweep has not passed another run would be made
+    return since <= before or (run.finished_at < since and _last_fire(run) < database.sweep.watermark)
 
 
 def _last_fire(run: Run) -> datetime:

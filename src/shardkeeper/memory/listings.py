@@ -6,7 +6,7 @@ from typing import Any
 
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.naming import run_name
-from shardkeeper.domain.runs import AttemptStatus, RunStatus
+from shardkeeper.domain.runs import AttemptStatus, RunStatus, TriggerKind
 from shardkeeper.memory.claims import declines_of
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.rows import Attempt, ImplVersion, JobVersion, LeaseRow, Run
@@ -15,7 +15,7 @@ from shardkeeper.ports.operator import Row
 
 _ATTEMPT_COLUMNS = (
     "status", "node_id", "incarnation", "pinned_node", "phase", "not_before", "tries", "takeovers", "claim_no",
-    "claim_key", "limited", "concurrency_value", "compensable", "compensates",
+    "claim_key", "limited", "pool", "concurrency_value", "compensable", "compensates",
     "claimed_at", "started_at", "finished_at", "initialize_ms", "calculate_ms", "validate_ms", "progress",
     "progress_message", "checkpoint", "result", "error_type", "error_message", "traceback", "log", "code_version",
 )  # fmt: skip
@@ -99,8 +99,8 @@ def first_failed(run: Run) -> Attempt | None:
     return None
 
 
-def run_in_full(run: Run) -> Row:
-    """job_run's columns with ``shard_runs`` and ``values``."""
+def run_in_full(database: MemoryDatabase, run: Run) -> Row:
+    """job_run's columns with ``shard_runs``, ``values`` and ``follow_ups``."""
     rows = [row for item in sorted(run.attempts) for row in run.attempts[item]]
     values: list[Any] = [
         {"item": row.key.item, "key": value.key, "value": value.value, "weight": value.weight}
@@ -108,7 +108,24 @@ def run_in_full(run: Run) -> Row:
         if row.status is AttemptStatus.COMPLETED
         for value in row.values
     ]
-    return run_listing(run) | {"shard_runs": [attempt_listing(row) for row in rows], "values": values}
+    return run_listing(run) | {
+        "shard_runs": [attempt_listing(row) for row in rows],
+        "values": values,
+        "follow_ups": _follow_ups(database, run),
+    }
+
+
+def _follow_ups(database: MemoryDatabase, run: Run) -> list[Row]:
+    """Those that its end started, or had a part in starting."""
+    return [
+        {"id": each.run_id, "name": run_name(each.job_name, each.fire_time), "status": each.status}
+        for each in database.runs.values()
+        if each.kind is TriggerKind.FOLLOW_UP
+        and (
+            each.parent_run == run.run_id
+            or each.parameters.get("follow_up", {}).get(run.job_name, {}).get("run_id") == run.run_id
+        )
+    ]
 
 
 def attempt_listing(row: Attempt) -> Row:

@@ -29,6 +29,10 @@ class MemoryOperator(Connection):
         return [row for row in rows if matches(row["labels"], labels)]
 
     @store_call
+    def following(self) -> dict[str, Mapping[str, Any]]:
+        return {name: row["follows"] for name, row in self.database.jobs.items() if row["follows"]}
+
+    @store_call
     def impls(self) -> list[Row]:
         database = self.database
         return [
@@ -48,7 +52,7 @@ class MemoryOperator(Connection):
     @store_call
     def run(self, run: int | str) -> Row | None:
         found = self._find(run)
-        return None if found is None else listings.run_in_full(found)
+        return None if found is None else listings.run_in_full(self.database, found)
 
     @store_call
     def running_items(self, job: str | None = None) -> list[Row]:

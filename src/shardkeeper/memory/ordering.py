@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from shardkeeper.domain.errors import OrderRefused
@@ -13,13 +13,11 @@ from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import TriggerKind
 from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
-from shardkeeper.memory.creation import insert_run, new_run
+from shardkeeper.memory.creation import claim_key, insert_run, new_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.rows import ImplVersion, JobTerms, JobVersion, Run
 from shardkeeper.memory.storable import why_not_storable
 
-POINT_OF_PRIORITY = timedelta(minutes=1)
-"""What a point of priority makes up for in waiting (``claim_key``)."""
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -123,7 +121,9 @@ def insert_ordered(
     *,
     parameters: Mapping[str, Any],
     priority: int,
-    by: str,
+    by: str | None,
+    flow: str | None = None,
+    parent_run: int | None = None,
 ) -> Run:
     """Insert a run that nobody's clock brought about, with the first attempts of its items, all PENDING.
 
@@ -131,11 +131,10 @@ def insert_ordered(
     """
     run = new_run(database, kind, of.version, of.terms, fire_time, of.impl.version, of.total)
     run.parameters, run.priority, run.requested_by = parameters, priority, by
+    run.flow, run.parent_run = flow, parent_run
     insert_run(database, run, range(of.total) if items is None else items, of.nodes)
-    pulled = of.nodes is None and (kind is TriggerKind.SUBMIT or not of.terms.scheduled)
     for rows in run.attempts.values():
         first = rows[0]
         first.not_before = first.claimable_from = not_before
-        if pulled:
-            first.claim_key = not_before - priority * POINT_OF_PRIORITY
+        first.claim_key = None if of.nodes is not None else claim_key(run, not_before)
     return run

@@ -22,7 +22,7 @@ from shardkeeper.memory.ordering import (
     orderable,
     ordered_now,
 )
-from shardkeeper.memory.rows import PauseRecord, Run
+from shardkeeper.memory.rows import PauseRecord, Run, flow_of, last_real
 from shardkeeper.ports.specs import Hint
 
 
@@ -96,6 +96,7 @@ def rerun(
         parameters={**old.parameters, **parameters},
         priority=old.priority,
         by=by,
+        flow=flow_of(old),
     )
     run.rerun_of = old.run_id
     _take_checkpoints(old, run)
@@ -113,12 +114,15 @@ def _rerun_under(database: MemoryDatabase, old: Run, same_version: bool) -> Orde
 
 
 def _take_checkpoints(old: Run, new: Run) -> None:
-    """Items that were not COMPLETED go on from where they were, if the items are still the same ones."""
+    """Items that were not COMPLETED, nor rolled back, go on from where they were, if the items are still the same
+    ones."""
     if old.sharding_total_count != new.sharding_total_count:
         return
     for item, rows in old.attempts.items():
-        if item in new.attempts and rows[-1].status is not AttemptStatus.COMPLETED:
-            new.attempts[item][0].checkpoint = rows[-1].checkpoint
+        done = any(row.compensates and row.status is AttemptStatus.COMPLETED for row in rows)
+        last = last_real(rows)
+        if item in new.attempts and not done and last.status is not AttemptStatus.COMPLETED:
+            new.attempts[item][0].checkpoint = last.checkpoint
 
 
 def pause(database: MemoryDatabase, job: str, reason: str | None, until: datetime | None, by: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
-from shardkeeper.domain.runs import AttemptStatus, RunStatus
+from shardkeeper.domain.runs import AttemptStatus, Phase, RunStatus
 from shardkeeper.memory.closing import close_item, end_attempt, let_go, moved_claim_key, next_attempt
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
@@ -36,6 +36,7 @@ def record_one(database: MemoryDatabase, incarnation: str, outcome: Outcome) -> 
     if problem is not None:
         return OutcomeAnswer(outcome.key, Recording.REFUSED, reason=problem)
     row.answered = True
+    _note_compensable(row, outcome.compensable, outcome.phase)
     now = database.now()
     if outcome.status is AttemptStatus.PENDING:
         return _give_back(database, row, outcome, now)
@@ -81,6 +82,8 @@ def _end(
         if value is not None:
             setattr(row, column, value)
     _begin(row, row.started_at or now)
+    if row.compensates:
+        row.values = ()
     end_attempt(database, row, status or outcome.status, now)
     database.note(What.ENDED, row=row, note=row.status)
     if database.rules.may_retry(row, outcome):
@@ -109,6 +112,13 @@ def report_one(database: MemoryDatabase, incarnation: str, report: Progress) -> 
         row.checkpoint = report.checkpoint
     if report.code_version is not None:
         row.code_version = report.code_version
+    _note_compensable(row, report.compensable, report.phase)
+
+
+def _note_compensable(row: Attempt, told: bool, phase: Phase | None) -> None:
+    """An attempt owes a rolling back once it has begun ``calculate`` with a task that has a ``compensate``."""
+    if told and (phase or row.phase) in (Phase.CALCULATE, Phase.VALIDATE):
+        row.compensable = True
 
 
 def _begin(row: Attempt, at: datetime) -> None:

@@ -3,9 +3,9 @@ made of ports' values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shardkeeper.domain.leases import LeaseState, Registration
@@ -152,9 +152,13 @@ class Attempt:
     claim_key: datetime | None = None
     """Of attempts without an owner: nodes with room pull the smallest."""
     limited: bool = False
+    """Set by its claim, as is ``pool``: a limit shared by nodes holds for it, and this is how it counts."""
+    pool: str | None = None
     concurrency_value: str | None = None
     compensable: bool = False
+    """Whether it has begun what its task can roll back."""
     compensates: bool = False
+    """Whether it is the rolling back."""
     answered: bool = False
     """Whether the holder of the present ``claim_no`` has recorded its outcome."""
     node_id: str | None = None
@@ -176,6 +180,28 @@ class Attempt:
     traceback: str | None = None
     log: str | None = None
     code_version: str | None = None
+
+
+def flow_of(run: Run) -> str:
+    """What belongs together: stored for follow-ups and reruns, which inherit it."""
+    if run.flow is not None:
+        return run.flow
+    if run.kind in (TriggerKind.SCHEDULE, TriggerKind.MISFIRE, TriggerKind.BACKFILL):
+        return f"at:{run.fire_time.astimezone(UTC).isoformat(timespec='microseconds')}"
+    return f"run:{run.run_id}"
+
+
+def last_real(attempts: Sequence[Attempt]) -> Attempt:
+    """Of an item's attempts, the last that was no rolling back: it says how the item ended."""
+    return next(row for row in reversed(attempts) if not row.compensates)
+
+
+@dataclass(slots=True, eq=False)
+class FollowGate:
+    """Of a job that follows several: whose runs of one flow have ended so far, by job."""
+
+    arrived: dict[str, Run]
+    opened_at: datetime
 
 
 @dataclass(slots=True, eq=False)

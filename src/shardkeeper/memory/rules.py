@@ -8,12 +8,14 @@ alone and changes nothing; a subclass that answers wrongly makes a mutant of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from shardkeeper.domain.attempts import CreateRun
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.outcomes import Outcome
-from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.domain.specs import Strategy
 from shardkeeper.memory.rows import Attempt, Duty, ImplVersion, JobVersion, LeaseRow, PauseRecord, Run, Sweep
 from shardkeeper.ports.duties import SweepSlice
@@ -111,6 +113,18 @@ class Rules:
         """The counter of open items says so, and it is lowered by what was really closed."""
         return run.open_items == 0
 
+    def rolls_back(self, run: Run) -> bool:
+        """A run that failed for good is rolled back once, unless somebody wants it stopped."""
+        return not run.compensating and not self.is_stopping(run)
+
+    def gate_opens(self, follows: Mapping[str, Any], arrived: Mapping[str, Run]) -> bool:
+        """What follows several jobs is started when runs of all of them have ended, as it asks for."""
+        return all(
+            job in arrived
+            and (follows.get("on", "completed") == "ended" or arrived[job].status is RunStatus.COMPLETED)
+            for job in follows["jobs"]
+        )
+
     def keeps_checkpoint(self, status: AttemptStatus) -> bool:
         return status is not AttemptStatus.COMPLETED
 
@@ -167,3 +181,9 @@ class Rules:
         """Runs of which an attempt was claimed end under their versions; the others are closed with their
         job."""
         return not run.ever_claimed
+
+    # Limits shared by nodes: rule 16 of the protocol.
+
+    def room(self, size: int, running: int) -> int:
+        """How many more attempts may start under a limit of ``size``."""
+        return size - running

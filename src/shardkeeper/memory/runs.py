@@ -31,7 +31,9 @@ class MemoryRuns(Connection):
         if lease is None or not database.rules.may_claim(lease):
             return []
         now = database.now()
-        rows = (row for row in map(database.attempt, keys) if row is not None)
+        rows = [row for row in map(database.attempt, keys) if row is not None]
+        # where a limit lets only some of them start, those that have waited longest
+        rows.sort(key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
         found = (claim_one(database, lease, row, now) for row in rows)
         return [each for each in found if each is not None]
 

@@ -11,6 +11,7 @@ from shardkeeper.memory.rows import (
     Alert,
     Attempt,
     Duty,
+    FollowGate,
     ImplVersion,
     JobState,
     JobVersion,
@@ -46,8 +47,16 @@ class Tables:
     waiting: dict[str, list[Run]] = field(default_factory=dict)
     claimable: dict[Attempt, None] = field(default_factory=dict)
     held: dict[str, dict[Attempt, None]] = field(default_factory=dict)
+    pools: dict[str, int] = field(default_factory=dict)
+    paid_until: dict[str, datetime] = field(default_factory=dict)
     job_states: dict[str, JobState] = field(default_factory=dict)
     idempotency_keys: dict[tuple[str, str], int] = field(default_factory=dict)
+    followers: dict[str, dict[str, None]] = field(default_factory=dict)
+    """By job: those of which some version follows it."""
+    gates: dict[tuple[str, str], FollowGate] = field(default_factory=dict)
+    """By follower and flow."""
+    closed: list[Run] = field(default_factory=list)
+    """By the call under way: what follows them is started at its end."""
 
     # nodes
     leases: dict[str, LeaseRow] = field(default_factory=dict)

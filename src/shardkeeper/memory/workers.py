@@ -15,6 +15,7 @@ from shardkeeper.domain.runs import AttemptKey, Phase
 from shardkeeper.ports.workers import (
     AttemptEnded,
     AttemptOrder,
+    AttemptOwes,
     AttemptReturned,
     AttemptStarted,
     Ending,
@@ -50,6 +51,9 @@ class _Live:
 
 
 _Identity = tuple[AttemptKey, int]
+
+
+TAKEN_BACK = "taken back before it began"
 
 
 class MemoryWorkers:
@@ -110,6 +114,13 @@ class MemoryWorkers:
         if live is not None:
             self._later(kill_after_s, lambda: self._end(live, _stopped("stopped")))
 
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        for order in self._queue:
+            if (order.key, order.claim_no) == (key, claim_no):
+                self._queue.remove(order)
+                self._emit(AttemptReturned(key, claim_no, TAKEN_BACK))
+                return
+
     def recycle(self) -> None:
         """Scripted tasks have no code to take up."""
 
@@ -156,6 +167,8 @@ class MemoryWorkers:
                 order.key, order.claim_no, live.started_at, ending.code_version, ending.compensable, phase
             )
         )
+        if ending.compensable and not order.compensates:
+            self._emit(AttemptOwes(order.key, order.claim_no))
         if order.timeout_s is not None and duration_s > order.timeout_s:
             duration_s, ending = order.timeout_s, _timed_out(order.timeout_s)
         if duration_s != float("inf"):

@@ -26,7 +26,7 @@ from shardkeeper.node.daemon import Daemon, Machinery, Startable
 from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
-from shardkeeper.node.lanes import Rim, ThreadLane, Work
+from shardkeeper.node.lanes import Crowd, Rim, ThreadLane, Work
 from shardkeeper.node.load import LoadGauge
 from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, Parts, Reconsider
@@ -97,7 +97,7 @@ class _Composition:
         self._loop = Loop(self._clock, self._service.alive, self._broken)
         self._reader = HistoryReader(Limits())
         self._planner = Planner(self._planner_settings(), lambda: uuid.uuid4().hex, random.random)
-        self._workers = ProcessWorkers(self._worker_settings())
+        self._workers = ProcessWorkers(self._worker_settings(), self._broken)
         self._coordination = self._make_coordination()
         self._watch_for_outages()
         self.daemon = self._make_daemon()
@@ -148,7 +148,7 @@ class _Composition:
         outcomes = PostgresRuns(self._connect("outcomes"), window_s)
         pending = PostgresRuns(self._connect("pending"), window_s)
         outcomes_work = OutcomesWork(outcomes, journal, self._clock.monotonic)
-        outcomes_lane = self._lane("outcomes", outcomes_work, outcomes_work.dropped)
+        outcomes_lane = self._lane("outcomes", outcomes_work, outcomes_work.dropped, Crowd())
         lease_link = self._connect("lease")
         leases = LeaseWork(
             PostgresLeases(lease_link),
@@ -274,6 +274,9 @@ class _Composition:
                 "file_dirs": list(map(str, tasks.file_dirs)),
                 "allowed_networks": list(map(str, tasks.allowed_networks)),
             },
+            idle_s=self._settings.workers_idle,
+            restart_intensity=tasks.restart_intensity,
+            restart_period_s=tasks.restart_period,
         )
 
     def _registration(self, incarnation: str) -> Registration:
@@ -296,10 +299,14 @@ class _Composition:
         return bool(self._planner.mind.membership.roster.members)
 
     def _lane(
-        self, name: str, work: Work[A], dropped: Callable[[Sequence[A]], None] | None = None
+        self,
+        name: str,
+        work: Work[A],
+        dropped: Callable[[Sequence[A]], None] | None = None,
+        crowd: Crowd | None = None,
     ) -> ThreadLane[A]:
         unanswered = Unanswered(name, self._clock.monotonic, self._board.tell)
-        lane = ThreadLane(name, work, Rim(self._loop.post, unanswered, self._broken, dropped))
+        lane = ThreadLane(name, work, Rim(self._loop.post, unanswered, self._broken, dropped), crowd)
         self._lanes.append(lane)
         return lane
 

@@ -29,6 +29,8 @@ SHORTEST_WAIT_S = 0.01
 THINK_AGAIN_S = 1.0
 """After a publication: others need not say anything that would make this node look again."""
 REFUSED_AGAIN_S = 5.0
+RESTARTS_SAID_EVERY_S = 10.0
+"""However often workers die: ZooKeeper is written to no more for it."""
 
 
 class Coordination:
@@ -60,6 +62,7 @@ class Coordination:
         self._entered = False
         self._draining = False
         self._fit = True
+        self._restarts_said_at = float("-inf")
         self._skewed = False
         self._snapshot: Snapshot | None = None
         self._going_by: View | None = None
@@ -98,10 +101,14 @@ class Coordination:
         self._draining = draining
         self._say(replace(self._info, state=self._state()))
 
-    def fit(self, fit: bool) -> None:
-        """Say whether workers can be kept alive."""
-        self._fit = fit
-        self._say(replace(self._info, state=self._state()))
+    def workers(self, fit: bool, restarts: int) -> None:
+        """Say whether workers can be kept alive, and how many have died; that alone is said only now and then."""
+        now = self._clock.monotonic()
+        died = restarts != self._info.restarts and now - self._restarts_said_at >= RESTARTS_SAID_EVERY_S
+        if fit == self._fit and not died:
+            return
+        self._fit, self._restarts_said_at = fit, now
+        self._say(replace(self._info, state=self._state(), restarts=restarts))
 
     def skewed(self, skewed: bool) -> None:
         """Say whether this node's clock is wrong: it creates nothing then, and must own nothing."""

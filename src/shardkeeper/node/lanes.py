@@ -71,13 +71,24 @@ class Rim(Generic[A]):
     dropped: Callable[[Sequence[A]], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """A call costs the store as much as many of its rows do: when the last one had ``many`` actions, more are gathered
+    for ``gather_s`` seconds before the next. For what nobody waits for."""
+
+    many: int = 32
+    gather_s: float = 0.01
+
+
 class ThreadLane(Generic[A]):
     """A lane with a thread of its own."""
 
-    def __init__(self, name: str, work: Work[A], rim: Rim[A]) -> None:
+    def __init__(self, name: str, work: Work[A], rim: Rim[A], crowd: Crowd | None = None) -> None:
         self._name = name
         self._work = work
         self._rim = rim
+        self._crowd = crowd
+        self._lately = 0
         self._waiting: list[A] = []
         self._under_way: list[A] = []
         self._changed = threading.Condition()
@@ -94,7 +105,8 @@ class ThreadLane(Generic[A]):
         """See Lane."""
         with self._changed:
             self._waiting.append(action)
-            self._changed.notify()
+            if len(self._waiting) == 1:
+                self._changed.notify()  # with more, it has been told already, or is not waiting for any
 
     def stop(self, timeout_s: float) -> None:
         """End after the call under way, or without its answer after ``timeout_s``; whatever is not known to be done is
@@ -130,10 +142,13 @@ class ThreadLane(Generic[A]):
     def _gather(self) -> list[A] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
+            if self._crowd is not None and self._lately >= self._crowd.many:
+                self._changed.wait_for(lambda: self._stopping, self._crowd.gather_s)
             if self._stopping:
                 return None
             self._under_way = self._waiting[: self._work.most]
             del self._waiting[: self._work.most]
+            self._lately = len(self._under_way)
             return self._under_way
 
     def _again(self, answer: Done[A]) -> None:

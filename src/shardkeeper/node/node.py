@@ -25,11 +25,11 @@ from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import DutyDue, DutyRoster
 from shardkeeper.node.effects import Effects
 from shardkeeper.node.load import LoadGauge
-from shardkeeper.node.orders import capacity_event, event_of
+from shardkeeper.node.orders import capacity_event, event_of, news_of
 from shardkeeper.ports.clock import Clock
 from shardkeeper.ports.coordinator import Published, Snapshot
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import AttemptEnded, AttemptStarted, WorkerEvent, WorkersChanged, WorkersSaid
+from shardkeeper.ports.workers import WorkerEvent, WorkersChanged, WorkersSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ class Node:
         """Do what one letter asks for."""
         match letter:
             case WorkersSaid():
-                self._workers_said(letter)
+                for event in news_of(letter):
+                    self.handle(event)
             case Snapshot():
                 self._plan(self._parts.coordination.seen(letter))
             case Published():
@@ -102,19 +103,12 @@ class Node:
             case ListenerState():
                 self._listener(letter)
             case WorkersChanged():
-                self._parts.coordination.fit(letter.problem is None)
+                self._parts.coordination.workers(letter.problem is None, letter.restarts)
                 self._plan([capacity_event(letter, self._parts.capacity())])
             case StoreAway() | CapacityChanged():
                 self._plan([letter])
             case _:
                 self._other(letter)
-
-    def _workers_said(self, said: WorkersSaid) -> None:
-        """All of it; that an attempt began is not worth a word when it has ended, which tells it too."""
-        ended = {(one.key, one.claim_no) for one in said.events if isinstance(one, AttemptEnded)}
-        for event in said.events:
-            if not (isinstance(event, AttemptStarted) and (event.key, event.claim_no) in ended):
-                self.handle(event)
 
     def _other(self, letter: Letter) -> None:
         if isinstance(letter, WorkerEvent):

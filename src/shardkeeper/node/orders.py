@@ -13,12 +13,13 @@ from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.outcomes import Outcome, Progress, ValueRow
 from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged, Event
-from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.runs import AttemptStatus, Phase
 from shardkeeper.domain.specs import SourceData
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
     AttemptEnded,
     AttemptOrder,
+    AttemptOwes,
     AttemptProgressed,
     AttemptReturned,
     AttemptStarted,
@@ -30,6 +31,7 @@ from shardkeeper.ports.workers import (
     Kind,
     WorkerEvent,
     WorkersChanged,
+    WorkersSaid,
 )
 
 
@@ -81,6 +83,7 @@ class OrderWriter:
             terms.phase_timeouts_s,
             self._limits.memory_bytes,
             self._limits.result_bytes,
+            claimed.compensates,
         )
 
     def _context(self, launch: Launch, terms: _Terms) -> Mapping[str, Any]:
@@ -133,11 +136,25 @@ def _source(source: SourceData) -> dict[str, Any]:
     }
 
 
+def news_of(said: WorkersSaid) -> list[WorkerEvent]:
+    """What of it is worth handling: that an attempt began is not, when it has ended meanwhile, which tells that too."""
+    ended = {(one.key, one.claim_no) for one in said.events if isinstance(one, AttemptEnded)}
+    if not ended:
+        return list(said.events)
+    return [
+        one
+        for one in said.events
+        if not isinstance(one, AttemptStarted) or (one.key, one.claim_no) not in ended
+    ]
+
+
 def event_of(told: WorkerEvent) -> Event | None:
     """What the planner is told of a worker's event; None where it does not concern it."""
     match told:
         case AttemptStarted(key, claim_no, at, code_version, _, phase):
             return AttemptBegan(Progress(key, claim_no, phase, started_at=at, code_version=code_version))
+        case AttemptOwes(key, claim_no):
+            return AttemptBegan(Progress(key, claim_no, Phase.CALCULATE, compensable=True))
         case AttemptProgressed(key, claim_no, phase, fraction, message):
             return AttemptBegan(Progress(key, claim_no, phase, fraction=fraction, message=message))
         case AttemptCheckpointed(key, claim_no, checkpoint):
@@ -153,7 +170,7 @@ def event_of(told: WorkerEvent) -> Event | None:
 
 def capacity_event(changed: WorkersChanged, capacity: int) -> CapacityChanged:
     """Workers that cannot be kept alive make the node unfit: it claims nothing, and says so."""
-    return CapacityChanged(capacity, fit=changed.problem is None)
+    return CapacityChanged(capacity, changed.problem is None, changed.problem)
 
 
 def _outcome(ended: AttemptEnded, ending: Ending) -> Outcome:
@@ -177,6 +194,7 @@ def _outcome(ended: AttemptEnded, ending: Ending) -> Outcome:
         log=ending.log,
         code_version=ending.code_version,
         delay_s=ending.delay_s,
+        compensable=ending.compensable,
     )
 
 

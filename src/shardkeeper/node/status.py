@@ -14,6 +14,8 @@ from shardkeeper.domain.facts import (
     MembersChanged,
     StoreFound,
     StoreLost,
+    WorkersBack,
+    WorkersLost,
 )
 
 
@@ -43,6 +45,10 @@ class StatusLine:
                 self._troubles["store"] = f"PostgreSQL away: {reason}"
             case StoreFound():
                 self._troubles["store"] = None
+            case WorkersLost(problem):
+                self._troubles["workers"] = f"no workers: {problem}"
+            case WorkersBack():
+                self._troubles["workers"] = None
             case CoordinatorSeen(session, problems):
                 self._troubles["coordinator"] = _coordinator_trouble(session, problems)
             case ListenerChanged(listening, problem):

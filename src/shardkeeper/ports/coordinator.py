@@ -63,6 +63,8 @@ class NodeInfo:
     applied_epoch: int = 0
     addresses: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
+    restarts: int = 0
+    """Workers that died unexpectedly since its start; told now and then."""
 
 
 @dataclass(frozen=True, slots=True)

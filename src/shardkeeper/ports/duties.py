@@ -129,4 +129,6 @@ class Housekeeping:
 class HousekeepingStore(Protocol):
     def keep_house(self, incarnation: str, retention_s: float) -> Housekeeping | None:
         """Partitions ahead, rows out of DEFAULT, retention (never of open runs), dead leases, late alerts;
-        None: not ours."""
+        None: not ours.
+
+        ``retention_s`` is of jobs that have none of their own; one with a longer one may keep others' runs too."""

@@ -42,6 +42,9 @@ class OperatorStore(Protocol):
     def jobs(self, labels: Mapping[str, str] | None = None, name: str | None = None) -> list[Row]:
         """job_spec's columns and job_status's, keyed ``name``."""
 
+    def following(self) -> dict[str, Mapping[str, Any]]:
+        """``follows`` of each job that follows others, by its name."""
+
     def impls(self) -> list[Row]:
         """impl_spec's columns with ``sources``: a list of source_data rows."""
 
@@ -49,7 +52,8 @@ class OperatorStore(Protocol):
         """Newest fire time first."""
 
     def run(self, run: int | str) -> Row | None:
-        """By id, or the newest of a run name: job_run's columns, ``shard_runs``, ``values``."""
+        """By id, or the newest of a run name: job_run's columns, ``shard_runs``, ``values``, and ``follow_ups``: the
+        runs that its end started, or had a part in starting, each ``id``, ``name`` and ``status``."""
 
     def running_items(self, job: str | None = None) -> list[Row]:
         """PENDING and RUNNING attempts: job_name, item, status, node_id, run_id, fire_time."""

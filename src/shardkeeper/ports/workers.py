@@ -126,6 +126,15 @@ class AttemptProgressed:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptOwes:
+    """It begins ``calculate``, with a class that overrides ``compensate``: should its run fail for good, it is to be
+    rolled back, also when nothing more is heard of it."""
+
+    key: AttemptKey
+    claim_no: int
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptCheckpointed:
     key: AttemptKey
     claim_no: int
@@ -172,6 +181,7 @@ class EntrypointChecked:
 WorkerEvent = (
     AttemptStarted
     | AttemptProgressed
+    | AttemptOwes
     | AttemptCheckpointed
     | AttemptEnded
     | AttemptReturned
@@ -217,6 +227,10 @@ class Workers(Protocol):
         Idempotent; a sooner kill wins; unknown or ended attempts are ignored. An attempt not begun ends as
         STOPPED at once.
         """
+
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        """Give an attempt back that has not begun: AttemptReturned follows. One that has, and unknown ones, are left
+        alone."""
 
     def recycle(self) -> None:
         """New worker processes for what begins from now on; what runs ends in its old one."""

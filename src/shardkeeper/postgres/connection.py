@@ -13,10 +13,12 @@ import psycopg
 from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 
 from shardkeeper.domain.errors import SettingsInvalid, StoreUnavailable
 from shardkeeper.postgres.errors import RETRIED, TIMED_OUT, StoreTimeout, is_refusal
 from shardkeeper.postgres.misfits import misfit
+from shardkeeper.postgres.quick_json import loads
 
 T = TypeVar("T")
 Raw: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -156,6 +158,7 @@ class Connection:
             self._drop()
             raw = psycopg.connect(self.options.conninfo(), autocommit=True)
             raw.prepare_threshold = 2
+            set_json_loads(loads, raw)
             self._own.raw = raw
             with self._lock:
                 self._opened.add(raw)

@@ -16,6 +16,7 @@ from shardkeeper.postgres.connection import Connection, Raw, StoreTimeout
 DAYS_AHEAD: Final = 7
 DUTY_FOR: Final = timedelta(minutes=2)
 MOST_ROWS: Final = 10_000
+MOST_BATCHES: Final = 50
 _LOCK_MS: Final = 500
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,9 @@ class PostgresHousekeeping:
         self._connection.fetch("SELECT shardkeeper.tell_lateness()")
         self._connection.fetch("SELECT shardkeeper.close_orphans()::text")
         made, moved = self._make_days(before, now)
-        return Housekeeping(made, self._drop_days(before), moved, self._forget(before))
+        ((since,),) = self._connection.fetch("SELECT shardkeeper.kept_since(%s)", (before,))
+        dropped = self._drop_days(since)
+        return Housekeeping(made, dropped, moved, self._forget_by_job(before) + self._forget(before))
 
     def _make_days(self, before: datetime, now: datetime) -> tuple[int, int]:
         """The days ahead, and those of which DEFAULT holds rows that retention leaves alone."""
@@ -63,6 +66,18 @@ class PostgresHousekeeping:
             answer = self._quickly("SELECT shardkeeper.drop_day(%s)", (day,)) if closed else None
             dropped += 0 if answer is None else answer[0]
         return dropped
+
+    def _forget_by_job(self, before: datetime) -> int:
+        """Runs of jobs with a shorter retention: batch after batch while there is a whole one."""
+        total = 0
+        for _ in range(MOST_BATCHES):
+            ((deleted,),) = self._connection.fetch(
+                "SELECT shardkeeper.forget_by_job(%s, %s)", (before, MOST_ROWS)
+            )
+            total += int(deleted)
+            if deleted < MOST_ROWS:
+                break
+        return total
 
     def _forget(self, before: datetime) -> int:
         ((deleted,),) = self._connection.fetch("SELECT shardkeeper.forget(%s, %s)", (before, MOST_ROWS))

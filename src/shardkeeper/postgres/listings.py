@@ -14,6 +14,7 @@ FROM shardkeeper.job_spec j JOIN shardkeeper.job_status s ON s.job_name = j.name
 WHERE j.labels @> %(labels)s AND (%(name)s::text IS NULL OR j.name = %(name)s)
 ORDER BY j.name
 """
+FOLLOWING: Final = "SELECT j.name, j.follows FROM shardkeeper.job_spec j WHERE j.follows <> '{}'"
 IMPLS: Final = """
 SELECT i.*, coalesce((SELECT jsonb_agg(to_jsonb(s) - 'impl_spec' ORDER BY s.key) FROM shardkeeper.source_data s
                       WHERE s.impl_spec = i.name), '[]') AS sources
@@ -43,6 +44,15 @@ SELECT s.* FROM shardkeeper.shard_run s WHERE s.run_id = %s AND s.fire_time = %s
 VALUES: Final = """
 SELECT c.item, c.key, c.value, c.weight FROM shardkeeper.calculate_value c
 WHERE c.run_id = %s AND c.fire_time = %s ORDER BY c.item, c.key
+"""
+# a flow has one fire time
+FOLLOW_UPS: Final = """
+SELECT f.id, shardkeeper.run_name(f.job_name, f.fire_time) AS name, f.status FROM shardkeeper.job_run f
+WHERE f.fire_time = %(fire_time)s AND f.trigger_kind = 'follow_up' AND f.trigger_kind NOT IN ('schedule', 'misfire')
+      AND f.job_name IN (SELECT v.job_name FROM shardkeeper.job_version v
+                         WHERE v.follows <> '{}' AND v.follows -> 'jobs' ? %(job_name)s)
+      AND (f.parent_run = %(id)s OR f.parameters -> 'follow_up' -> %(job_name)s ->> 'run_id' = (%(id)s)::text)
+ORDER BY f.id
 """
 OPEN_ITEMS: Final = """
 SELECT s.job_name, s.item, s.status, s.node_id, s.run_id, s.fire_time FROM shardkeeper.shard_run s

@@ -35,6 +35,9 @@ class PostgresOperator:
         wanted = {"labels": Jsonb(dict(labels or {})), "name": name}
         return self._connection.rows(listings.JOBS, wanted)
 
+    def following(self) -> dict[str, Mapping[str, Any]]:
+        return {row["name"]: row["follows"] for row in self._connection.rows(listings.FOLLOWING)}
+
     def impls(self) -> list[Row]:
         return self._connection.rows(listings.IMPLS)
 
@@ -57,6 +60,8 @@ class PostgresOperator:
         key = (row["id"], row["fire_time"])
         row["shard_runs"] = self._connection.rows(listings.ATTEMPTS, key)
         row["values"] = self._connection.rows(listings.VALUES, key)
+        of = {name: row[name] for name in ("id", "job_name", "fire_time")}
+        row["follow_ups"] = self._connection.rows(listings.FOLLOW_UPS, of)
         return row
 
     def running_items(self, job: str | None = None) -> list[Row]:

@@ -88,13 +88,14 @@ def _claimed(columns: Mapping[str, Any]) -> Claimed:
 _CLAIMED = (
     "run_id", "fire_time", "item", "attempt", "claim_no", "checkpoint", "tries", "takeovers", "stop_requested",
     "job_name", "trigger_kind", "job_version", "impl_version", "sharding_total_count", "parameters",
+    "compensates",
 )  # fmt: skip
 
 
 def claimed(row: Row) -> Claimed:
     """From the columns of a ``claimed_attempt``."""
     (run_id, fire_time, item, attempt, claim_no, checkpoint, tries, takeovers, stop_requested,
-     job_name, kind, job_version, impl_version, total, parameters) = row  # fmt: skip
+     job_name, kind, job_version, impl_version, total, parameters, compensates) = row  # fmt: skip
     return Claimed(
         AttemptKey(run_id, fire_time, item, attempt),
         claim_no,
@@ -103,6 +104,7 @@ def claimed(row: Row) -> Claimed:
         tries,
         takeovers,
         stop_requested,
+        compensates,
     )
 
 
@@ -166,6 +168,8 @@ def _outcome_json(order: int, outcome: Outcome) -> dict[str, Any]:
     for name in _RARE:
         if (value := getattr(outcome, name)) is not None:
             columns[name] = value
+    if outcome.compensable:
+        columns["compensable"] = True
     if outcome.result is not None:
         columns["result"] = _raw(outcome.result)
     if outcome.values:
@@ -202,7 +206,16 @@ def outcome_answer(outcome: Outcome, row: Row) -> OutcomeAnswer:
     )
 
 
-_PROGRESS = ("claim_no", "phase", "started_at", "fraction", "message", "checkpoint", "code_version")
+_PROGRESS = (
+    "claim_no",
+    "phase",
+    "started_at",
+    "fraction",
+    "message",
+    "checkpoint",
+    "code_version",
+    "compensable",
+)
 
 
 def progress_json(order: int, report: Progress) -> dict[str, Any]:

@@ -76,6 +76,8 @@ class TasksSettings(_Group):
     """For the built-in task ``image-resize``."""
     allowed_networks: FromJson[tuple[IPv4Network | IPv6Network, ...]] = ()
     """For the built-in task ``http-get``: what it reaches although it is not public."""
+    restart_intensity: Annotated[int, Field(ge=0, le=10_000)] = 5
+    restart_period: Seconds = 10.0
 
     @field_validator("connections")
     @classmethod
@@ -154,7 +156,8 @@ class Settings(BaseSettings):
     unrunnable_after: Seconds = 60.0
     workers: Annotated[int, Field(ge=1, le=10_000)] = Field(default_factory=lambda: 2 * (os.cpu_count() or 1))
     workers_min: Annotated[int, Field(ge=0, le=10_000)] = 0
-    queue_size: Annotated[int, Field(ge=0, le=100_000)] = 256
+    workers_idle: Seconds = 60.0
+    queue_size: Annotated[int, Field(ge=0, le=100_000)] = 512
     """The most attempts claimed ahead of free workers."""
     busy_at: Annotated[int, Field(ge=1, le=100)] = 90
     """Percent of the workers from which on a node calls itself busy."""

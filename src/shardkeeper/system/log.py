@@ -34,6 +34,7 @@ from shardkeeper.domain.facts import (
     SweepLeftToOthers,
     TakenOver,
     ViewRefused,
+    WorkersLost,
 )
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 
@@ -53,6 +54,7 @@ WARNINGS = (
     SweepLeftToOthers,
     TakenOver,
     ViewRefused,
+    WorkersLost,
 )
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 

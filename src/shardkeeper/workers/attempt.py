@@ -65,6 +65,7 @@ class Attempt:
         self._thread_id: int | None = None
         self._next_progress = 0.0
         self._told_import = False
+        self._compensable = False
 
     # what the task may call
 
@@ -107,6 +108,7 @@ class Attempt:
         """Its first phase begins. The node finds it on the page; after an import, when it has stopped looking, it is
         told.
         """
+        self._compensable = compensable
         self.around.page.begin(self.slot, self.seq, at, code_version, compensable)
         if self._told_import:
             self.say("started")
@@ -116,7 +118,7 @@ class Attempt:
         self.phase = phase
         if not self.shared:
             self.around.page.enter(phase)
-        if "phases" in self.order:
+        if "phases" in self.order or (self._compensable and phase == "calculate"):
             self.say("phase", phase=phase)
 
     def ask_to_stop(self) -> None:

@@ -37,17 +37,18 @@ class Burials:
         self._crew.forget(worker)
         if worker in self._desk.idle:
             self._desk.idle.remove(worker)
+        by_task = self._settle(worker, death)
         if not expected:
-            self._crew.restarts += 1
-            _LOG.warning("%s", worker.reason or death)
-            if not worker.flights:
-                self._crew.failed(worker.reason or death, time.monotonic())
-        self._settle(worker, death)
+            reason = worker.reason or death
+            _LOG.warning("%s", reason)
+            self._crew.restarts.died(reason, by_task, worker.ready, self._crew.any_ready, time.monotonic())
         if closing:
             self._desk.return_all("workers are closing")
         process.close()
 
-    def _settle(self, worker: Worker, death: str) -> None:
+    def _settle(self, worker: Worker, death: str) -> bool:
+        """Whether something that it ran is to blame."""
+        by_task = False
         flights = list(worker.flights.values())
         why = worker.reason if worker.shared and worker.reason else death
         if worker.shared and len(flights) > 1:
@@ -58,6 +59,7 @@ class Burials:
             self._reports.look(worker, flight)
             worker.release(flight)
             to_blame = flight.begun or flight.verdict is not None or (flight.importing and alone)
+            by_task = by_task or to_blame
             if not to_blame and flight.deaths + 1 < _MOST_DEATHS:
                 self._again(flight)
             elif isinstance(flight.order, Check):
@@ -70,6 +72,7 @@ class Burials:
                 phase = None if worker.shared else worker.process.page.phase
                 reason = worker.reason if worker.reason and flight.verdict is None else why
                 self._desk.end(flight, ending_of_death(flight, reason, phase, log))
+        return by_task
 
     def _again(self, flight: Flight) -> None:
         flight.deaths += 1

@@ -85,8 +85,7 @@ class Child:
         )
         node_settings.tell(hello["built_in"])
         threading.Thread(target=self._watch, name="shardkeeper-watch", daemon=True).start()
-        fds = (0, 1, 2, self._channel.fileno(), self._control.fileno(), self._inbox.fileno())
-        self._hygiene = Hygiene(fds)
+        self._hygiene = Hygiene((0, 1, 2), (self._channel, self._control, self._inbox.socket))
         self._send(packed({"t": "ready"}))
         if self._shared:
             self._team.start()
@@ -202,7 +201,7 @@ class Child:
 
     def _wish(self, message: Message) -> None:
         if message["t"] == "widen":
-            self._team.widen(message["orders"])
+            self._team.widen(message["orders"], message["width"])
         else:
             self._stop(message["seq"], message["t"] == "interrupt")
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import logging
+import random
 import secrets
 import subprocess
 from collections.abc import Callable
 
 from shardkeeper.ports.workers import AttemptOrder, WorkersChanged
-from shardkeeper.workers.flight import Flight, Worker
+from shardkeeper.workers.flight import NEVER, Flight, Worker
 from shardkeeper.workers.process import WorkerProcess
+from shardkeeper.workers.restarts import Restarts
 from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.strays import MARK
 
-_LOG = logging.getLogger(__name__)
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 10.0
-_TROUBLE = 3
-"""So many starts that came to nothing in a row are a problem of the machine, not an accident."""
-
-_OWN_SLOTS, _SHARED_SLOTS = 32, 1024
+_OWN_SLOTS, _SHARED_SLOTS = 64, 1024
 """How many orders a worker can hold."""
 
 
@@ -32,12 +28,9 @@ class Crew:
         self.own: list[Worker] = []
         self.shared: Worker | None = None
         self.leavers: list[Worker] = []
-        self.restarts = 0
-        self.problem: str | None = None
-        self.next_start_at = 0.0
+        self.restarts = Restarts(settings.restart_intensity, settings.restart_period_s, random.random)
         self._wanted = min(self.capacity, settings.minimum)
         self._joined = joined
-        self._failures = 0
         self._mark = secrets.token_hex(8)
         self._count = 0
         self._guard: subprocess.Popen[bytes] | None = None
@@ -48,21 +41,48 @@ class Crew:
         """Those leaving included."""
         return [*self.own, *self.leavers, *([self.shared] if self.shared else ())]
 
+    @property
+    def any_ready(self) -> bool:
+        """Whether somebody lives who can be given something."""
+        return any(worker.ready for worker in self.everyone)
+
     def want(self, orders: int, shared_orders: int, now: float) -> None:
         """Start what is needed for so many waiting orders, unless the last starts came to nothing a moment ago."""
         starting = sum(not worker.ready for worker in self.own)
         busy_leavers = sum(bool(worker.flights) for worker in self.leavers)
         room = self.capacity - busy_leavers
-        self._wanted = min(self.capacity, max(self._wanted, len(self.own) - starting + orders))
-        while len(self.own) < min(self._wanted, room) and now >= self.next_start_at:
+        needed = max(self._wanted, len(self.own) - starting + orders)
+        self._wanted = min(self.capacity, needed)
+        # after giving up, one is tried
+        most = min(self._wanted, room) if self.restarts.problem is None else 1
+        while len(self.own) < most and now >= self.restarts.next_start_at:
             self._start(False, now)
-        if shared_orders and self.shared is None and now >= self.next_start_at:
+        given_up = self.restarts.problem is not None
+        if shared_orders and self.shared is None and not given_up and now >= self.restarts.next_start_at:
             self._start(True, now)
 
     @property
     def starts_missing(self) -> bool:
-        """Whether there are fewer than wanted: look again at ``next_start_at``."""
-        return len(self.own) < self._wanted
+        """Whether there are fewer than wanted: look again at the next time for a start."""
+        return len(self.own) < self._wanted or (self.restarts.problem is not None and not self.own)
+
+    def surplus(self, idle: list[Worker], now: float) -> list[Worker]:
+        """Of the idle ones, longest idle first, those that have been so for long and are not needed warm."""
+        old = [worker for worker in idle if now - worker.idle_since >= self.settings.idle_s]
+        gone = old[: max(0, len(self.own) - self.settings.minimum)]
+        if gone:
+            self._wanted = len(self.own) - len(gone)
+        shared = self.shared
+        if shared is not None and shared.ready and not shared.flights:
+            gone += [shared] if now - shared.idle_since >= self.settings.idle_s else []
+        return gone
+
+    def next_surplus_at(self, idle: list[Worker]) -> float:
+        """When to ask for the surplus again."""
+        since = [worker.idle_since for worker in idle[:1] if len(self.own) > self.settings.minimum]
+        if self.shared is not None and self.shared.ready and not self.shared.flights:
+            since.append(self.shared.idle_since)
+        return min(since, default=NEVER) + self.settings.idle_s
 
     def _start(self, shared: bool, now: float) -> None:
         try:
@@ -72,7 +92,7 @@ class Crew:
             slots = max(_SHARED_SLOTS, 2 * self.capacity) if shared else _OWN_SLOTS
             process = WorkerProcess(self.settings, f"{self._mark}.{self._count}", shared, slots)
         except OSError as error:
-            self.failed(f"a worker process cannot be started: {error}", now)
+            self.restarts.not_started(f"a worker process cannot be started: {error}", self.any_ready, now)
             return
         worker = Worker(process, shared, now + self.settings.start_timeout_s)
         if shared:
@@ -91,20 +111,6 @@ class Crew:
             env=environment,
             start_new_session=True,
         )
-
-    def failed(self, reason: str, now: float) -> None:
-        """A start came to nothing, or a worker died without having been given anything."""
-        self._failures += 1
-        backoff_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(self._failures, 20))
-        self.next_start_at = now + backoff_s
-        _LOG.warning("%s; next start in %.2f s", reason, backoff_s)
-        if self._failures >= _TROUBLE:
-            self.problem = reason
-
-    def proved(self) -> None:
-        """A worker has done its work."""
-        self._failures = 0
-        self.problem = None
 
     def dismiss(self, worker: Worker, now: float) -> None:
         """Let it go after what it is doing; another may take its place."""
@@ -134,7 +140,7 @@ class Crew:
     def state(self) -> WorkersChanged | None:
         """The news, when it is any."""
         alive = sum(worker.ready for worker in self.own)
-        told = WorkersChanged(alive, self._wanted, self.restarts, self.problem)
+        told = WorkersChanged(alive, self._wanted, self.restarts.count, self.restarts.problem)
         if told == self._last_told:
             return None
         self._last_told = told

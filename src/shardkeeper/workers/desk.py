@@ -27,12 +27,12 @@ from shardkeeper.workers.mail import packets_of
 from shardkeeper.workers.orders import identity, message_of
 from shardkeeper.workers.pace import Pace
 
-MOST_AHEAD = 16
-"""Orders that a worker may hold beyond what it runs. Together they take some milliseconds at most."""
 LOOK_AFTER_S = 0.002
 """After giving an order its worker's page is looked at for the beginning: most short attempts have ended by then."""
 _STUCK_S = 0.004
 """A worker that has ended nothing for so long does not need the orders that it has not begun."""
+_SILENT_S = 1.0
+"""The same of one that has begun nothing either, and may only be waiting for its turn on the processor."""
 
 
 class Desk:
@@ -105,26 +105,28 @@ class Desk:
 
     def dispatch_ahead(self) -> None:
         """Give short ones to workers that are busy with short ones, to each its share."""
-        if not self._is_short(self.queue):
+        most = 1 + self._ahead(self.queue)
+        if most == 1:
             return
         quick = [worker for worker in self._crew.own if worker.ready and _all_short(worker)]
         if not quick:
             return
         held = sum(len(worker.flights) for worker in quick)
-        share = min(1 + MOST_AHEAD, -(-(held + len(self.queue)) // len(quick)))
+        share = min(most, -(-(held + len(self.queue)) // len(quick)))
         for worker in quick:
-            while len(worker.flights) < share and self._is_short(self.queue):
+            while len(worker.flights) < share and self._ahead(self.queue):
                 self._send(self.queue.popleft(), worker)
 
     def _dispatch_shared(self, shared: Worker) -> None:
         while self.shared_queue and shared.free:
             ahead = len(shared.flights) - self._crew.capacity
-            if ahead >= MOST_AHEAD or (ahead >= 0 and not self._is_short(self.shared_queue)):
+            if ahead >= 0 and ahead >= self._ahead(self.shared_queue):
                 break
             self._send(self.shared_queue.popleft(), shared)
 
-    def _is_short(self, queue: deque[Flight]) -> bool:
-        return bool(queue) and self._pace.is_short(queue[0].order.entrypoint)
+    def _ahead(self, queue: deque[Flight]) -> int:
+        """How many of what comes next may lie behind what a worker runs."""
+        return self._pace.ahead(queue[0].order.entrypoint) if queue else 0
 
     def _send(self, flight: Flight, worker: Worker) -> None:
         flight.slot = worker.free.pop()
@@ -154,9 +156,11 @@ class Desk:
         if worker.leaving:
             worker.leave(time.monotonic())
             self._wait_until(worker.kill_at)
-        elif not worker.shared and not worker.flights and worker not in self.idle:
+        elif not worker.flights:
             worker.idle_since = time.monotonic()
-            self.idle.append(worker)
+            self._wait_until(worker.idle_since + self._crew.settings.idle_s)
+            if not worker.shared and worker not in self.idle:
+                self.idle.append(worker)
 
     # taking back
 
@@ -190,17 +194,24 @@ class Desk:
             if room > 0:
                 self._wait_until(now + LOOK_AFTER_S)
                 if begun:
-                    worker.process.order({"t": "widen", "orders": min(room, len(flights) - begun)})
+                    orders = min(room, len(flights) - begun)
+                    worker.process.order({"t": "widen", "orders": orders, "width": self._crew.capacity})
             return
         head = flights[0]
         if len(flights) > 1 or not head.importing:
             self._wait_until(now + LOOK_AFTER_S)
         busy = head.begun or head.importing
-        if len(flights) > 1 and busy and now - worker.moved_at > _STUCK_S:
-            self.lasted(head, now - worker.moved_at)
+        since_s = now - worker.moved_at
+        if len(flights) > 1 and busy and since_s > _STUCK_S:
+            self.lasted(head, since_s)
             head.short = False
+            self.take_back(worker)
+        elif len(flights) > 1 and since_s > _SILENT_S:
+            worker.silent = True
             self.take_back(worker)
 
 
 def _all_short(worker: Worker) -> bool:
-    return not worker.leaving and bool(worker.flights) and all(one.short for one in worker.flights.values())
+    if worker.leaving or worker.silent or not worker.flights:
+        return False
+    return all(one.short for one in worker.flights.values())

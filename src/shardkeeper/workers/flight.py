@@ -136,6 +136,7 @@ class Worker:
         "ready",
         "reason",
         "shared",
+        "silent",
     )
 
     def __init__(self, process: WorkerProcess, shared: bool, ready_by: float) -> None:
@@ -154,6 +155,8 @@ class Worker:
         self.moved_at = 0.0
         """When it was last seen to end something, or to get its only order."""
         self.idle_since = 0.0
+        self.silent = False
+        """It did not even begin what it was given: nothing is given to it ahead until it ends something."""
 
     def hold(self, flight: Flight, now: float) -> None:
         """An order is on its way to it."""

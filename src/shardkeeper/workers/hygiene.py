@@ -20,9 +20,9 @@ from typing import Any
 _SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
 _LC_ALL = 6
-_TIMERS = (0, 1, 2)
-# the C functions: those of the module signal make an enumeration's member of each number; and bound once, so that no task
-# can put its own in their place
+_SO_COOKIE = 57
+# the C functions: those of the module signal make an enumeration's member of each number; and bound once, so that no
+# task can put its own in their place
 _getsignal, _sigmask, _getitimer = _signal.getsignal, _signal.pthread_sigmask, _signal.getitimer
 _SIG_BLOCK = int(signal.SIG_BLOCK)
 _setlocale, _getrlimit = _locale.setlocale, resource.getrlimit
@@ -47,9 +47,11 @@ _MODULES_RIGHT = frozenset({"environment", "locale", "sys.path", "interpreter se
 class Hygiene:
     """What the process was like when it was last accepted."""
 
-    def __init__(self, fds: Sequence[int]) -> None:
-        """``fds``: descriptors that must stay what they are."""
-        self._fds = tuple(fds)
+    def __init__(self, fds: Sequence[int], sockets: Sequence[socket.socket] = ()) -> None:
+        """``fds`` and ``sockets``: descriptors that must stay what they are."""
+        known = [one for one in sockets if isinstance(_cookie(one), bytes)]
+        self._sockets = tuple(known)
+        self._fds = (*fds, *(one.fileno() for one in sockets if one not in known))
         self._accepted: tuple[Any, ...] = ()
         self.accept()
 
@@ -82,7 +84,7 @@ class Hygiene:
             mask,
             tuple(map(_getsignal, _SIGNALS)),
             _sigmask(_SIG_BLOCK, ()),
-            tuple(map(_timer_runs, _TIMERS)),
+            (_getitimer(0), _getitimer(1), _getitimer(2)),
             dict(os.environ._data),  # type: ignore[attr-defined] # unencoded: ten times as quick
             _setlocale(_LC_ALL),
             list(sys.path),
@@ -94,9 +96,18 @@ class Hygiene:
 
     def _descriptors(self) -> Any:
         try:
-            return [(stat.st_dev, stat.st_ino) for stat in map(os.fstat, self._fds)]
+            stats = [(stat.st_dev, stat.st_ino) for stat in map(os.fstat, self._fds)]
         except OSError as error:
             return repr(error)
+        return stats, [_cookie(one) for one in self._sockets]
+
+
+def _cookie(one: socket.socket) -> Any:
+    """The kernel's own number of the socket behind a descriptor: half of what its fstat takes."""
+    try:
+        return one.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8)
+    except OSError as error:
+        return repr(error)
 
 
 def _working_directory() -> Any:
@@ -106,10 +117,6 @@ def _working_directory() -> Any:
     except OSError as error:
         return repr(error)
     return stat.st_dev, stat.st_ino
-
-
-def _timer_runs(which: int) -> bool:
-    return _getitimer(which) != (0.0, 0.0)
 
 
 def _interpreter() -> tuple[Any, ...]:

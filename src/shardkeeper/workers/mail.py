@@ -102,15 +102,12 @@ class Inbox:
     """The worker's end; one thread at a time."""
 
     def __init__(self, fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
+        self.socket = socket.socket(fileno=fd)
         self._pieces: list[bytes] = []
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
 
     def take(self) -> Message | None:
         """The next message, as soon as there is one; None: the node is gone. Raises OSError when the descriptor is."""
-        while packet := self._socket.recv(PACKET + _HEAD.size):
+        while packet := self.socket.recv(PACKET + _HEAD.size):
             if not packet[0] and not self._pieces:
                 return message_in(packet[_HEAD.size :])
             self._pieces.append(packet[_HEAD.size :])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _SHORT_S = 0.001
+_AHEAD_S, _MOST_AHEAD = 0.004, 32
+"""A worker may hold orders for so long beyond what it runs, and no more than so many."""
 _LONGEST_S = 0.004
 """Whatever takes longer counts as this: one hiccup of the machine makes no short task a long one, two do."""
 _SLOWER_WEIGHT, _QUICKER_WEIGHT = 0.2, 0.1
@@ -30,3 +32,8 @@ class Pace:
     def is_short(self, entrypoint: str) -> bool:
         """Whether the next one is likely to be over at once. Unknown ones are not."""
         return self._usual_s.get(entrypoint, _LONGEST_S) <= _SHORT_S
+
+    def ahead(self, entrypoint: str) -> int:
+        """How many of them may lie behind the one that a worker runs."""
+        usual_s = self._usual_s.get(entrypoint, _LONGEST_S)
+        return min(_MOST_AHEAD, int(_AHEAD_S / max(usual_s, 1e-6))) if usual_s <= _SHORT_S else 0

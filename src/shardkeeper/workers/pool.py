@@ -60,6 +60,10 @@ class ProcessWorkers:
         if self._supervisor is not None:
             self._supervisor.command(partial(self._supervisor.stop, key, claim_no, kill_after_s))
 
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        if self._supervisor is not None:
+            self._supervisor.command(partial(self._supervisor.take_back, key, claim_no))
+
     def recycle(self) -> None:
         if self._supervisor is not None:
             self._supervisor.command(self._supervisor.recycle)

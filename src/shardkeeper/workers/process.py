@@ -36,15 +36,16 @@ class WorkerProcess:
         self.killed = False
         self._secrets = settings.secrets
         self._reader = FrameReader(FRAME_SLACK)
-        with contextlib.ExitStack() as theirs:
-            self.outbox = Outbox()
-            self.channel, channel = _pair(theirs)
-            self.control, control = _pair(theirs)
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            self.outbox = ours.enter_context(contextlib.closing(Outbox()))
+            self.channel, channel = _pair(ours, theirs)
+            self.control, control = _pair(ours, theirs)
             page_fd = new_page(slots)
             theirs.callback(os.close, page_fd)
             self._log_fd, log_end = os.pipe()
+            ours.callback(os.close, self._log_fd)
             theirs.callback(os.close, log_end)
-            self.page = Page(page_fd)
+            self.page = ours.enter_context(contextlib.closing(Page(page_fd)))
             fds = (self.outbox.theirs, channel, control, page_fd, self._log_fd)
             # fork and exec in one (vfork): nothing of this process runs in the new one
             self._popen = subprocess.Popen(
@@ -56,6 +57,7 @@ class WorkerProcess:
                 env={**settings.environment, MARK: mark},
                 start_new_session=True,
             )
+            self._ours = ours.pop_all()
         self.pid = self._popen.pid
         self.pidfd = os.pidfd_open(self.pid)
         os.set_blocking(self._log_fd, False)
@@ -132,11 +134,8 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Give back descriptors and memory."""
-        for one in (self.outbox, self.channel, self.control):
-            one.close()
         os.close(self.pidfd)
-        os.close(self._log_fd)
-        self.page.close()
+        self._ours.close()
 
 
 def _death(code: int, killed: bool) -> str:
@@ -157,8 +156,9 @@ def _mode(shared: bool) -> str:
     return "shared" if shared else "own"
 
 
-def _pair(theirs: contextlib.ExitStack) -> tuple[socket.socket, int]:
-    ours, other = socket.socketpair()
+def _pair(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[socket.socket, int]:
+    own, other = socket.socketpair()
+    ours.enter_context(own)
     theirs.enter_context(other)
-    ours.setblocking(False)
-    return ours, other.fileno()
+    own.setblocking(False)
+    return own, other.fileno()

@@ -9,6 +9,7 @@ from shardkeeper.domain.runs import Phase
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
     AttemptOrder,
+    AttemptOwes,
     AttemptProgressed,
     AttemptStarted,
     WorkerEvent,
@@ -64,6 +65,8 @@ class Reports:
         self.look(worker, flight)
         flight.enter(message["phase"], time.monotonic())
         self._wait_until(flight.next_at)
+        if flight.compensable and flight.phase == Phase.CALCULATE:
+            self._tell(AttemptOwes(*identity(flight)))
 
     def progressed(self, worker: Worker, flight: Flight, message: Message) -> None:
         self.look(worker, flight)

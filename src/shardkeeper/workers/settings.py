@@ -47,3 +47,10 @@ class WorkersSettings:
     start_timeout_s: float = 30.0
     timeout_grace_s: float = 2.0
     """From the interruption of an attempt that is out of time to its killing."""
+    idle_s: float = 60.0
+    """Workers above the minimum that have had nothing to do for so long end."""
+    restart_intensity: int = 5
+    """So many deaths of workers, by no task's doing, in ``restart_period_s``: beyond that the node takes no work for a
+    while.
+    """
+    restart_period_s: float = 10.0

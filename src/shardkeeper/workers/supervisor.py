@@ -39,6 +39,10 @@ from shardkeeper.workers.settings import WorkersSettings
 _LOG = logging.getLogger(__name__)
 _CLOSING_KILL_S = 1.0
 _LONGEST_WAIT_S = 3600.0
+_MANY, _GATHER_S = 4, 0.0003
+"""After a turn in which so many attempts ended, the next begins so much later: under load one word of the supervisor is
+for many attempts, and its workers need not wake it for each. They have orders enough for longer than that.
+"""
 
 Broken = Callable[[str, Exception], None]
 """Told which part met a defect that it cannot go on after."""
@@ -59,6 +63,7 @@ class Supervisor:
         self._by_fd: dict[int, Callable[[int], None]] = {self._awake: self._woken}
         self._numbers = itertools.count(1)
         self._look_at = 0.0
+        self._endings = 0
         self._closing = False
         self._close_at = NEVER
         tell = self._said.append
@@ -119,8 +124,10 @@ class Supervisor:
         for worker in self.crew.everyone:
             worker.process.kill()
             worker.process.bury(strays=True)
+            worker.process.close()
 
     def _turn(self) -> None:
+        self._endings = 0
         now = time.monotonic()
         wait_s = min(_LONGEST_WAIT_S, max(0.0, self._look_at - now))
         for fd, events in self._poll.poll(wait_s):
@@ -135,6 +142,8 @@ class Supervisor:
             self._staff(now)
             self.desk.dispatch_ahead()
         self._speak()
+        if self._endings >= _MANY:
+            time.sleep(_GATHER_S)
 
     def _speak(self) -> None:
         if self._said:
@@ -174,15 +183,26 @@ class Supervisor:
         flight = self.desk.flights.get((key, claim_no))
         if flight is None:
             return
-        if flight.worker is not None and not flight.begun:
-            self.desk.take_back(flight.worker)
-        if flight.worker is None:
+        worker = self._holder(flight)
+        if worker is None:
             self.desk.queue_of(flight).remove(flight)
             self.desk.end(flight, stopped_unbegun("stopped before it began"))
             return
         flight.stop(time.monotonic(), kill_after_s)
-        flight.worker.process.order({"t": "stop", "seq": flight.seq})
+        worker.process.order({"t": "stop", "seq": flight.seq})
         self._wait_until(flight.next_at)
+
+    def take_back(self, key: AttemptKey, claim_no: int) -> None:
+        flight = self.desk.flights.get((key, claim_no))
+        if flight is not None and self._holder(flight) is None:
+            self.desk.queue_of(flight).remove(flight)
+            self.desk.give_back(flight, "taken back before it began")
+
+    def _holder(self, flight: Flight) -> Worker | None:
+        """The worker that has it; None: it waits for one, or was had back from the one that it was given to unbegun."""
+        if flight.worker is not None and not flight.begun:
+            self.desk.take_back(flight.worker)
+        return flight.worker
 
     def recycle(self) -> None:
         now = time.monotonic()
@@ -215,10 +235,10 @@ class Supervisor:
         crew, desk = self.crew, self.desk
         if desk.queue or desk.shared_queue or crew.starts_missing:
             crew.want(len(desk.queue), len(desk.shared_queue), now)
-            if now < crew.next_start_at:
-                self._wait_until(crew.next_start_at)
-        if crew.problem is not None and not any(worker.ready for worker in crew.everyone):
-            desk.return_all(crew.problem)
+            if now < crew.restarts.next_start_at:
+                self._wait_until(crew.restarts.next_start_at)
+        if crew.restarts.problem is not None:
+            desk.return_all(crew.restarts.problem)
         news = crew.state()
         if news is not None:
             self._said.append(news)
@@ -271,6 +291,7 @@ class Supervisor:
         if what == "ready":
             worker.ready = True
             worker.kill_at = NEVER
+            self.crew.restarts.ready()
             self.desk.rest(worker)
             return
         flight = worker.flights.get(message["seq"])
@@ -300,10 +321,11 @@ class Supervisor:
         if "started_at" in message:
             self._reports.begun(flight, message["started_at"], ending.code_version, ending.compensable)
         worker.release(flight)
+        self._endings += 1
         now = time.monotonic()
         worker.moved_at = now
+        worker.silent = False
         self.desk.lasted(flight, lasted_ms / 1000.0)
-        self.crew.proved()
         if "retire" in message:
             _LOG.info("a worker is replaced after %s: %s", named(flight), message["retire"])
             self.desk.dismiss(worker, now)
@@ -329,3 +351,11 @@ class Supervisor:
             self.desk.look(worker, now)
             self._deadlines.end(worker, now)
             self._wait_until(worker.kill_at)
+        self._let_go(now)
+
+    def _let_go(self, now: float) -> None:
+        """Of those that are idle for long."""
+        for worker in self.crew.surplus(self.desk.idle, now):
+            self.desk.dismiss(worker, now)
+        at = self.crew.next_surplus_at(self.desk.idle)
+        self._wait_until(max(at, now + LOOK_AFTER_S))

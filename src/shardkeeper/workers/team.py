@@ -28,6 +28,8 @@ class Team:
         self._gate = threading.Lock()
         self._leader: object | None = None
         """Who leads and is running an order; None while it reads."""
+        self._vacant = False
+        """Nobody leads, as all threads are at work."""
         self._width = 1
         self._threads = self._asleep = self._spread = 0
 
@@ -36,12 +38,15 @@ class Team:
         with self._gate:
             self._hire()
 
-    def widen(self, orders: int) -> None:
-        """So many orders lie unread behind one that takes its time: let others read them."""
+    def widen(self, orders: int, width: int) -> None:
+        """So many orders lie unread behind one that takes its time: let others read them, up to ``width`` threads."""
         with self._gate:
             self._spread = orders
+            self._width = width
             if self._leader is not None:
                 self._pass_on()
+            elif self._vacant:
+                self._find_leader()
 
     def _serve(self) -> None:
         try:
@@ -61,6 +66,7 @@ class Team:
         self._lead.acquire()
         with self._gate:
             self._asleep -= 1
+            self._vacant = False
         return True
 
     def _reign(self) -> None:
@@ -86,8 +92,14 @@ class Team:
         self._spread = max(0, self._spread - 1)
         self._leader = None
         self._lead.release()
-        if not self._asleep and self._threads < self._width:
-            self._hire()
+        self._find_leader()
+
+    def _find_leader(self) -> None:
+        """Whoever is asleep; else one more, where there may be more; else the first one that has done its work."""
+        if not self._asleep:
+            self._vacant = self._threads >= self._width
+            if not self._vacant:
+                self._hire()
 
     def _hire(self) -> None:
         self._threads += 1

@@ -48,6 +48,7 @@ def encode_node(info: NodeInfo) -> bytes:
             "applied_epoch": info.applied_epoch,
             "addresses": dict(info.addresses),
             "code_version": info.code_version,
+            "restarts": info.restarts,
         }
     )
 
@@ -70,6 +71,7 @@ def decode_node(data: bytes, node_id: str) -> NodeInfo:
         applied_epoch=_whole(found, "applied_epoch"),
         addresses=_texts(found, "addresses"),
         code_version=_text(found, "code_version"),
+        restarts=_whole(found, "restarts") if "restarts" in found else 0,
     )
 
 

@@ -128,11 +128,13 @@ class Desk:
         keys = list(self.planner.mind.timetable._by_key)
         return [action for key in keys for action in self.tell(TimerFired(key))]
 
-    def answer(self, creates: list[Create], outcome: Creation = Creation.CREATED) -> list[Action]:
-        """The store's answer to these creations: everything asked for is claimed where the run is made."""
+    def answer(
+        self, creates: list[Create], outcome: Creation = Creation.CREATED, claims: bool = True
+    ) -> list[Action]:
+        """The store's answer to these creations: everything asked for is claimed where the run is made, or nothing."""
         requests = tuple(create.request for create in creates)
         made = outcome in (Creation.CREATED, Creation.EXISTS)
-        answers = tuple(self._answer(request, outcome, made) for request in requests)
+        answers = tuple(self._answer(request, outcome, made, claims) for request in requests)
         return self.tell(RunsAnswered(self.incarnation, requests, answers))
 
     def claims(self, *claimed: Claimed, asked: tuple[AttemptKey, ...] = ()) -> list[Action]:
@@ -146,9 +148,9 @@ class Desk:
     ) -> list[Action]:
         return self.tell(AttemptOver(Outcome(claimed.key, claimed.claim_no, status, **fields)))
 
-    def _answer(self, request: CreateRun, outcome: Creation, made: bool) -> CreateAnswer:
+    def _answer(self, request: CreateRun, outcome: Creation, made: bool, claims: bool) -> CreateAnswer:
         run_id = next(self._runs) if made else None
-        items = request.claim_items if made else ()
+        items = request.claim_items if made and claims else ()
         got = tuple(
             claimed(item, run_id or 0, request.fire_time, job_version=request.job_version) for item in items
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from shardkeeper.domain.planner.actions import Claim, CloseUnrunnable, ReadPending, ReadPinned
-from shardkeeper.domain.planner.events import Hinted, PinnedRead
-from shardkeeper.domain.runs import TriggerKind
+import pytest
+
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Recording
+from shardkeeper.domain.planner.actions import Claim, CloseUnrunnable, ReadPending, ReadPinned, Wake
+from shardkeeper.domain.planner.events import Hinted, OutcomesAnswered, PinnedRead
+from shardkeeper.domain.runs import AttemptStatus, TriggerKind
 from tests.domain.planner.desk import Desk, claimed, job, key, of, row
 
 
@@ -117,3 +120,30 @@ def test_a_skewed_node_takes_nothing() -> None:
     assert of(desk.pending(row()), Claim) == []
     desk.beat()
     assert of(desk.pending(row()), Claim) != []
+
+
+@pytest.mark.parametrize(("spec", "looks"), [({"max_running": 1}, True), ({}, False)])
+def test_when_an_attempt_of_a_job_with_limits_was_recorded_what_waited_for_it_is_looked_for(
+    spec: dict[str, Any], looks: bool
+) -> None:
+    desk = with_job(Desk().up(), **spec)
+    one = claimed()
+    desk.claims(one)
+    desk.over(one)
+    outcome = Outcome(one.key, one.claim_no, AttemptStatus.COMPLETED)
+    answer = OutcomeAnswer(one.key, Recording.RECORDED)
+    actions = desk.tell(OutcomesAnswered(desk.incarnation, (outcome,), (answer,)))
+    assert bool(of(actions, ReadPending)) is looks
+
+
+def test_of_a_job_with_a_rate_the_next_start_is_looked_for_when_it_is_allowed() -> None:
+    desk = with_job(Desk().up(), rate_limit=4)
+    one = claimed()
+    desk.claims(one)
+    desk.over(one)
+    outcome = Outcome(one.key, one.claim_no, AttemptStatus.COMPLETED)
+    answer = OutcomeAnswer(one.key, Recording.RECORDED)
+    (wake,) = of(desk.tell(OutcomesAnswered(desk.incarnation, (outcome,), (answer,))), Wake)
+    assert wake.at_mono == desk.seconds + 0.25
+    desk.pending()
+    assert of(desk.tell(wake.event), ReadPending) != []

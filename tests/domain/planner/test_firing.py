@@ -153,3 +153,21 @@ def test_jobs_of_an_equal_schedule_share_one_timer() -> None:
     desk = Desk().up()
     desk.specs(*(job(f"job-{n}") for n in range(50)))
     assert len(desk.planner.mind.timetable) == 1
+
+
+def test_what_a_creation_leaves_of_a_job_with_limits_is_claimed_at_once() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0.5, sharding_total_count=2, max_running=1))
+    (create,) = of(desk.fire(1), Create)
+    assert create.request.claim_items == (0, 1)
+    actions = desk.answer([create], claims=False)
+    assert of(actions, Launch) == []
+    (claim,) = of(actions, Claim)
+    assert [one.item for one in claim.keys] == [0, 1]
+
+
+def test_what_a_creation_leaves_of_a_job_without_limits_is_held_by_others() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0.5, sharding_total_count=2))
+    (create,) = of(desk.fire(1), Create)
+    assert of(desk.answer([create], Creation.EXISTS, claims=False), Claim) == []

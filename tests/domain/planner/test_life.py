@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from shardkeeper.domain.facts import WorkersBack, WorkersLost
 from shardkeeper.domain.leases import Held, LeaseState
+from shardkeeper.domain.notices import notice_of
 from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.planner.actions import (
     Action,
@@ -26,10 +28,12 @@ from shardkeeper.domain.planner.actions import (
     SayDraining,
     SaySkewed,
     TakeOver,
+    Tell,
     Wake,
 )
 from shardkeeper.domain.planner.events import (
     AttemptOver,
+    CapacityChanged,
     ClaimsAnswered,
     DrainAnswered,
     DrainAsked,
@@ -345,3 +349,20 @@ def test_the_end_of_an_older_drain_ends_no_newer_one() -> None:
     desk.specs(job(since_s=0.5))
     desk.tell(old)
     assert of(desk.fire(1), Create) != []
+
+
+def test_workers_that_cannot_be_kept_alive_are_told_once_each_time() -> None:
+    desk = Desk().up()
+    lost = [CapacityChanged(4, False, "no memory"), CapacityChanged(4, False, "still none")]
+    actions = [action for event in (*lost, CapacityChanged(4, True), lost[0]) for action in desk.tell(event)]
+    alerts = [action for action in actions if isinstance(action, Alert)]
+    assert [(alert.kind, alert.body["problem"]) for alert in alerts] == [("unfit", "no memory")] * 2
+    assert len({alert.event_key for alert in alerts}) == 2
+    assert [action.fact for action in actions if isinstance(action, Tell)] == [
+        WorkersLost("no memory"),
+        WorkersBack(),
+        WorkersLost("no memory"),
+    ]
+    assert notice_of("unfit", alerts[0].body, "live").title == (
+        "[live] n1 takes no work: its workers cannot be kept alive"
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from shardkeeper.domain.attempts import Claimed, RunHead
-from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Recording
-from shardkeeper.domain.planner.actions import CloseUnrunnable, Launch, Pull, Record, Wake
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
+from shardkeeper.domain.planner.actions import CloseUnrunnable, Launch, Pull, Record, TakeBack, Wake
 from shardkeeper.domain.planner.events import (
+    AttemptBegan,
     AttemptOver,
     CapacityChanged,
     Hinted,
@@ -18,7 +19,7 @@ from shardkeeper.domain.planner.events import (
     Pulled,
 )
 from shardkeeper.domain.runs import AttemptStatus, TriggerKind
-from tests.domain.planner.desk import Desk, job, key, of, row
+from tests.domain.planner.desk import Desk, claimed, job, key, of, row
 
 
 def on_demand(desk: Desk, **spec: Any) -> Desk:
@@ -176,3 +177,27 @@ def test_a_dead_incarnations_pull_counts_no_more() -> None:
     desk.beat()
     assert desk.planner.handle(Pulled(before, 8, (submitted(1),)), Moment(desk.now, desk.seconds)) == []
     assert hint(desk) == [Pull(desk.incarnation, 8)]
+
+
+def test_what_lies_unbegun_behind_long_tasks_goes_back_to_the_queue() -> None:
+    desk = on_demand(Desk(capacity=1).up())
+    hint(desk)
+    pulled(desk, 2, submitted(1), submitted(2))
+    desk.tell(AttemptBegan(Progress(key(run_id=1), 1, started_at=desk.now)))
+    desk.seconds = 2.0
+    assert not of(desk.tell(PendingDue()), TakeBack)
+    desk.seconds = 4.0
+    actions = desk.tell(PendingDue())
+    assert of(actions, TakeBack) == [TakeBack(key(run_id=2), 1)]
+    assert not of(actions, Pull)
+    back = desk.tell(AttemptOver(Outcome(key(run_id=2), 1, AttemptStatus.PENDING)))
+    assert [record.outcome.status for record in of(back, Record)] == [AttemptStatus.PENDING]
+    assert not of([*back, *desk.tell(PendingDue())], Pull)
+
+
+def test_what_has_an_owner_stays_with_it() -> None:
+    desk = Desk(capacity=1).up()
+    desk.specs(job())
+    desk.claims(claimed(run_id=1), claimed(run_id=2))
+    desk.seconds = 100.0
+    assert not of(desk.tell(PendingDue()), TakeBack)

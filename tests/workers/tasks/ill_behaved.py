@@ -202,6 +202,24 @@ class Waits(DistributeTask):
         return "done"
 
 
+class Turns(DistributeTask):
+    """Mostly over at once; parameters.do says otherwise."""
+
+    def calculate(self, context: ShardContext, data: Any) -> Any:
+        match context.parameters.get("do"):
+            case "wait":
+                _told(context, f"waiting-{context.item}")
+                while not Path(context.parameters["file"]).exists():
+                    NEVER.wait(0.005)
+            case "hang":
+                NEVER.wait(600)
+            case "exit 9":
+                os._exit(9)
+            case "spoil":
+                os.chdir("/")
+        return context.parameters.get("returns")
+
+
 class Leaks(DistributeTask):
     def calculate(self, context: ShardContext, data: Any) -> Any:
         kept = []

@@ -133,6 +133,14 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Have an attempt returned that has not begun; one that has is left alone."""
+
+    key: AttemptKey
+    claim_no: int
+
+
+@dataclass(frozen=True, slots=True)
 class HaltAll:
     """Kill everything that runs, at once: this incarnation is dead, and no result of it will be taken."""
 
@@ -235,6 +243,7 @@ Action = (
     | Pull
     | Launch
     | Halt
+    | TakeBack
     | HaltAll
     | Record
     | Report

@@ -8,14 +8,19 @@ its owner is full, dead, skewed or cannot import it, without anybody having to k
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shardkeeper.domain.accounting import NO_NODE
 from shardkeeper.domain.attempts import Pending
 from shardkeeper.domain.planner.actions import Action, Claim, CloseUnrunnable, ReadPending, ReadPinned, Wake
-from shardkeeper.domain.planner.events import ClaimsAnswered, Moment, PendingDue, PendingRead
+from shardkeeper.domain.planner.events import ClaimsAnswered, Hinted, Moment, PendingDue, PendingRead
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import AttemptKey
-from shardkeeper.domain.specs import JobVersion
+from shardkeeper.domain.specs import JobSpec, JobVersion
+
+SHORTEST_LOOK_S = 0.02
+"""Between two looks for the sake of a rate: what it allows in that time is started together."""
 
 Versions = tuple[int, int]
 """Of a job and of its ImplSpec."""
@@ -45,6 +50,18 @@ class Adoption:
             return []
         self._reading, self._look_again = True, False
         return [ReadPending(self._mind.incarnation)]
+
+    def look_for_places(self, jobs: Iterable[JobSpec], moment: Moment) -> list[Action]:
+        """Attempts of these jobs were recorded: look for what waited for their places, and when a rate allows the next
+        start, which may be sooner than the regular look."""
+        waits_s = {
+            job.rate_period.total_seconds() / job.rate_limit for job in jobs if job.rate_limit is not None
+        }
+        soon = sorted(wait_s for wait_s in waits_s if wait_s < self._mind.settings.pending_period_s)
+        return [
+            *self.look(),
+            *(Wake(moment.mono + max(wait_s, SHORTEST_LOOK_S), Hinted(work=True)) for wait_s in soon[:1]),
+        ]
 
     def refill(self) -> list[Action]:
         """Look when what was found before is used up and there was more."""

@@ -13,6 +13,7 @@ from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.policies.retry import retry_after
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.specs import JobSpec
 
 UNSTORABLE = "UnstorableOutcome"
 
@@ -28,6 +29,8 @@ class Closing:
         holding = self._mind.holdings.get(event.report.key)
         if holding is None or holding.claim_no != event.report.claim_no or holding.outcome is not None:
             return []
+        if holding.begun_at is None:
+            holding.begun_at = moment.mono
         return [Report(self._mind.incarnation, event.report)]
 
     def over(self, event: AttemptOver, moment: Moment) -> list[Action]:
@@ -44,6 +47,12 @@ class Closing:
         if mind.creates and (waiting := mind.holdings.next_waiting()):
             actions.append(Claim(mind.incarnation, waiting))
         return actions
+
+    def limited(self, event: OutcomesAnswered) -> list[JobSpec]:
+        """The jobs with limits shared by nodes of what ended here: something may wait for its place."""
+        held = (self._mind.holdings.get(outcome.key) for outcome in event.outcomes)
+        jobs = (one.job.spec for one in held if one is not None and one.job is not None)
+        return [spec for spec in jobs if spec.limited]
 
     def answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         """The store has answered: let go, or record what it can hold."""
@@ -71,13 +80,19 @@ class Closing:
         return self._with_retry(holding, outcome), []
 
     def _back(self, outcome: Outcome) -> Outcome:
-        return Outcome(outcome.key, outcome.claim_no, AttemptStatus.PENDING)
+        return Outcome(
+            outcome.key,
+            outcome.claim_no,
+            AttemptStatus.PENDING,
+            phase=outcome.phase,
+            compensable=outcome.compensable,
+        )
 
     def _with_retry(self, holding: Holding, outcome: Outcome) -> Outcome:
         if holding.job is None:
             return outcome
         tries = holding.claimed.tries + 1
-        wait = retry_after(holding.job.spec, outcome.status, tries, self._mind.draw())
+        wait = retry_after(holding.job.spec, outcome.status, outcome.error_type, tries, self._mind.draw())
         return outcome if wait is None else replace(outcome, retry_after_s=wait.total_seconds())
 
     def _record_refusal(self, holding: Holding, outcome: Outcome, answer: OutcomeAnswer) -> list[Action]:
@@ -91,6 +106,7 @@ class Closing:
             error_type=UNSTORABLE,
             error_message=f"the outcome ({outcome.status}) cannot be stored: {answer.reason}",
             code_version=outcome.code_version,
+            compensable=outcome.compensable,
         )
         refused = self._with_retry(holding, plain)
         self._mind.holdings.end(holding, refused)

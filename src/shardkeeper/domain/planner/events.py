@@ -174,11 +174,12 @@ class OutcomesAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CapacityChanged:
-    """``capacity`` attempts may run at once; ``fit`` False: workers cannot be kept alive, so nothing is
+    """``capacity`` attempts may run at once; ``fit`` False: workers cannot be kept alive (``problem``), so nothing is
     claimed."""
 
     capacity: int
     fit: bool
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

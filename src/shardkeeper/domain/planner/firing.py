@@ -233,7 +233,7 @@ class Firing:
         key = (request.job_name, request.fire_time)
         self._reloads.pop(key, None)
         assert answer.run_id is not None, "a run that exists has an id"
-        left_out = self._asked.get(key, frozenset()).difference(request.claim_items)
+        left_out = self._asked.get(key, frozenset()).difference(self._settled(request, answer))
         self._mind.holdings.wait(
             AttemptKey(answer.run_id, request.fire_time, item, 1) for item in sorted(left_out)
         )
@@ -241,6 +241,14 @@ class Firing:
             return []
         late_s = (answer.now - request.fire_time).total_seconds()
         return [Tell(RunCreated(request.job_name, answer.run_id, request.fire_time, late_s))]
+
+    def _settled(self, request: CreateRun, answer: CreateAnswer) -> frozenset[int]:
+        """The items for which there is nothing more to ask: creations claim nothing of jobs with limits shared by
+        nodes, so of these all but what the answer holds is claimed afterwards."""
+        job = self._mind.catalog.job_version(request.job_version)
+        if job is None or not job.spec.limited:
+            return frozenset(request.claim_items)
+        return frozenset(one.key.item for one in answer.claimed)
 
     def _reload(self, request: CreateRun, moment: Moment) -> list[Action]:
         key = (request.job_name, request.fire_time)

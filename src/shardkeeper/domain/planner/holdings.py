@@ -28,6 +28,10 @@ class Holding:
     job: JobVersion | None = None
     """The version its run pins, once it was launched: kept here, whatever the catalog forgets."""
     launched: bool = False
+    launched_at: float = 0.0
+    """Monotonic, when it was handed to the workers."""
+    begun_at: float | None = None
+    """Monotonic, when they told that it began; None: not yet, or it ended before that was worth a word."""
     halted: bool = False
     give_back: bool = False
     """Halted for the node's sake (drain, lease lost): it goes back to PENDING and uses up nothing."""

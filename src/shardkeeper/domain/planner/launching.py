@@ -37,7 +37,7 @@ class Launching:
                 actions.append(self._end(holding, AttemptStatus.PENDING, None))
             elif one.stop_requested:
                 actions.append(self._end(holding, AttemptStatus.STOPPED, "stopped before it began"))
-            elif not self._launch(holding, actions):
+            elif not self._launch(holding, actions, moment):
                 unread.append(one)
         return actions + self._park(unread)
 
@@ -59,7 +59,7 @@ class Launching:
                 del self._parked[key]
                 continue
             reason = event.missing.get(one.run.job_version) or event.missing.get(one.run.impl_version)
-            if self._launch(holding, actions):
+            if self._launch(holding, actions, moment):
                 del self._parked[key]
             elif reason is not None:
                 del self._parked[key]
@@ -70,13 +70,13 @@ class Launching:
         """This incarnation is dead."""
         self._parked.clear()
 
-    def _launch(self, holding: Holding, actions: list[Action]) -> bool:
+    def _launch(self, holding: Holding, actions: list[Action], moment: Moment) -> bool:
         catalog, run = self._mind.catalog, holding.claimed.run
         job, impl = catalog.job_version(run.job_version), catalog.impl_version(run.impl_version)
         if job is None or impl is None:
             return False
         sources = catalog.sources_of(impl, run.sharding_total_count, holding.claimed.key.item)
-        holding.job, holding.launched = job, True
+        holding.job, holding.launched, holding.launched_at = job, True, moment.mono
         actions.append(Launch(holding.claimed, job, impl, sources))
         return True
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from shardkeeper.domain.facts import WorkersBack, WorkersLost
 from shardkeeper.domain.planner.actions import (
     Action,
+    Alert,
     Beat,
     Claim,
     Enter,
     ForgetDeclines,
     ReadSpecs,
     RebuildTimers,
+    Tell,
     Wake,
 )
 from shardkeeper.domain.planner.adoption import Adoption
@@ -87,6 +90,7 @@ class Planner:
         self._lifecycle = Lifecycle(self.mind, self._firing, self._adoption, self._launching, self._pulling)
         self._beating = Beating(self.mind, self._lifecycle, self._firing, self._adoption)
         self._handlers = self._table()
+        self._unfit_times = 0
 
     def handle(self, event: Event, moment: Moment) -> list[Action]:
         """What is to be done about one event.
@@ -157,7 +161,7 @@ class Planner:
         return actions
 
     def _pending_due(self, event: PendingDue, moment: Moment) -> list[Action]:
-        return [*self._adoption.due(event, moment), *self._pulling.look()]
+        return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]
 
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
         found = self._adoption.look() if event.jobs else []
@@ -170,8 +174,11 @@ class Planner:
         return [*self._closing.over(event, moment), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
-        pulled = self._pulling.recorded(event)
-        return [*self._closing.answered(event, moment), *pulled, *self._lifecycle.leave_when_empty()]
+        limited = self._closing.limited(event)
+        actions = [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
+        if not limited:
+            return actions
+        return [*actions, *self._adoption.look_for_places(limited, moment), *self._pulling.look()]
 
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
         """Timers are computed anew from the clock as it is now; what was passed over is looked at again."""
@@ -182,10 +189,21 @@ class Planner:
 
     def _capacity_changed(self, event: CapacityChanged, moment: Moment) -> list[Action]:
         holdings = self.mind.holdings
+        told = self._fitness(event, moment) if event.fit != holdings.fit else []
         holdings.capacity, holdings.fit = event.capacity, event.fit
         waiting = holdings.next_waiting() if self.mind.creates else ()
         claims = [Claim(self.mind.incarnation, waiting)] if waiting else []
-        return [*claims, *self._pulling.refill()]
+        return [*told, *claims, *self._pulling.refill()]
+
+    def _fitness(self, event: CapacityChanged, moment: Moment) -> list[Action]:
+        """Workers cannot be kept alive any more, or can again: people are told, once each time."""
+        if event.fit:
+            return [Tell(WorkersBack())]
+        self._unfit_times += 1
+        problem = event.problem or "not said"
+        body = {"node_id": self.mind.settings.node_id, "at": moment.now.isoformat(), "problem": problem}
+        key = f"unfit:{self.mind.incarnation}:{self._unfit_times}"
+        return [Tell(WorkersLost(problem)), Alert(key, "unfit", body)]
 
     def _tasks_renewed(self, event: TasksRenewed, moment: Moment) -> list[Action]:
         self.mind.declined.clear()

@@ -6,11 +6,13 @@ free and the last pull had brought all it asked for, and about once a second. A 
 
 from __future__ import annotations
 
-from shardkeeper.domain.planner.actions import Action, Pull, Wake
-from shardkeeper.domain.planner.events import Moment, OutcomesAnswered, PullDue, Pulled, SpecsRead
+from shardkeeper.domain.planner.actions import Action, Pull, TakeBack, Wake
+from shardkeeper.domain.planner.events import Moment, PullDue, Pulled, SpecsRead
+from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
-from shardkeeper.domain.specs import JobSpec
+from shardkeeper.domain.runs import TriggerKind
+from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
 
 
@@ -72,6 +74,37 @@ class Pulling:
         actions += self._launching.refuse(others)
         return [*actions, *(self.look() if self._again else self.refill())]
 
+    def tidy(self, moment: Moment) -> list[Action]:
+        """What lies here unbegun behind tasks that take long goes back to the queue: another node may be free."""
+        self._heed_long_ones(moment.mono)
+        longest_s = self._mind.settings.unbegun_s
+        return [
+            TakeBack(holding.claimed.key, holding.claim_no)
+            for holding in self._mind.holdings
+            if holding.launched
+            and holding.begun_at is None
+            and holding.outcome is None
+            and moment.mono - holding.launched_at >= longest_s
+            and self._has_no_owner(holding)
+        ]
+
+    def _heed_long_ones(self, mono: float) -> None:
+        """While all workers are held by tasks that run long, nothing has ended that tells how long tasks are."""
+        holdings = self._mind.holdings
+        ages = [
+            mono - holding.begun_at
+            for holding in holdings
+            if holding.begun_at is not None and holding.outcome is None
+        ]
+        if len(ages) >= holdings.capacity > 0:
+            holdings.lasted(min(ages))
+
+    def _has_no_owner(self, holding: Holding) -> bool:
+        job = holding.job
+        if job is None or job.spec.sharding_strategy is Strategy.EACH_NODE:
+            return False
+        return holding.claimed.run.kind is TriggerKind.SUBMIT or not job.spec.scheduled
+
     def refill(self) -> list[Action]:
         """Room came free: pull when there was more before, in batches worth a call."""
         if not self._more or self._under_way:
@@ -79,14 +112,6 @@ class Pulling:
         holdings = self._mind.holdings
         worth = max(1, (holdings.ahead - 1) // 2)
         return self.look() if holdings.room_to_pull(self._mind.settings.busy_at) >= worth else []
-
-    def recorded(self, event: OutcomesAnswered) -> list[Action]:
-        """What ended may have held a place in a limit that others wait for."""
-        for outcome in event.outcomes:
-            holding = self._mind.holdings.get(outcome.key)
-            if holding is not None and holding.job is not None and _limited(holding.job.spec):
-                return self.look()
-        return []
 
     def specs_read(self, event: SpecsRead) -> None:
         """Remember which jobs this node has not the labels for."""
@@ -131,8 +156,3 @@ class Pulling:
             return False
         job = self._mind.catalog.job_version(job_version)
         return job is None or matches(self._mind.settings.labels, job.spec.node_selector)
-
-
-def _limited(spec: JobSpec) -> bool:
-    limits = (spec.pool, spec.max_running, spec.concurrency_key, spec.rate_limit)
-    return any(limit is not None for limit in limits)

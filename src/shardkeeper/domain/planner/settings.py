@@ -28,11 +28,13 @@ class PlannerSettings:
     """When it creates the run itself, counted from the fire."""
     ahead_s: float = 0.1
     """Attempts are claimed ahead of free workers for so many seconds of work: hides the round trip to the store."""
-    most_ahead: int = 256
+    most_ahead: int = 512
     busy_at: int = 90
     """Percent of what the node holds at the most from which on it pulls nothing."""
     pull_again_s: tuple[float, ...] = (0.025, 0.1)
     """After a hint of work, when to look again: hints are gathered for 20 ms, and a commit may come after its hint."""
+    unbegun_s: float = 3.0
+    """How long an attempt without an owner may lie here before it begins; then it goes back to the queue."""
     most_waiting: int = 20_000
     """Own attempts without room that are remembered; the oldest beyond them are found again by looking."""
     skew_limit_s: float = 2.0

@@ -16,14 +16,14 @@ RETRIED = frozenset({AttemptStatus.FAILED, AttemptStatus.TIMED_OUT})
 
 
 def retry_after(
-    spec: JobSpec, status: AttemptStatus, ended_tries: int, random_unit: float
+    spec: JobSpec, status: AttemptStatus, error_type: str | None, ended_tries: int, random_unit: float
 ) -> timedelta | None:
     """How long to wait before the next attempt; None when there is none.
 
-    ``ended_tries``: tries of the item that ended badly, this one included (lost ones and those given back do not
-    count). ``random_unit``: a random number in 0 <= x < 1.
+    ``error_type``: what the attempt failed with. ``ended_tries``: tries of the item that ended badly, this one included
+    (lost ones and those given back do not count). ``random_unit``: a random number in 0 <= x < 1.
     """
-    if not is_retried(status, ended_tries, spec.max_attempts):
+    if not is_retried(status, ended_tries, spec.max_attempts) or not is_worth(spec, error_type):
         return None
     return delay(spec.retry_delay, spec.retry_backoff, spec.retry_max_delay, ended_tries, random_unit)
 
@@ -31,6 +31,16 @@ def retry_after(
 def is_retried(status: AttemptStatus, ended_tries: int, max_attempts: int) -> bool:
     """Whether an attempt that ended with ``status`` is followed by another."""
     return status in RETRIED and ended_tries < max_attempts
+
+
+def is_worth(spec: JobSpec, error_type: str | None) -> bool:
+    """Whether another try may help after this error: not where ``give_up_on`` names it, and where ``retry_on`` names
+    any, only after those. A name is the error's whole name or its last part: ``package.module.Class`` or ``Class``.
+    """
+    names = {error_type, error_type.rpartition(".")[2]} if error_type else set()
+    if not names.isdisjoint(spec.give_up_on):
+        return False
+    return not spec.retry_on or not names.isdisjoint(spec.retry_on)
 
 
 def delay(

@@ -8,6 +8,7 @@ from typing import Any
 
 from shardkeeper.domain.problems import Problem, problem
 from shardkeeper.domain.specs import JobSpec
+from shardkeeper.domain.validation.json_schema import schema_problem
 from shardkeeper.domain.validation.limits import (
     LONGEST_RETRY,
     LONGEST_SCHEDULE,
@@ -44,11 +45,24 @@ def demand_fields(spec: JobSpec) -> Iterator[tuple[str, object, Wrong]]:
     yield "give_up_on", list(spec.give_up_on), _wrong_names(spec.give_up_on)
     yield "retention", spec.retention, _wrong_span(spec.retention, SHORTEST_RETENTION, LONGEST_SCHEDULE)
     schema = spec.parameters_schema
-    yield "parameters_schema", schema, None if schema is None else wrong_json(schema, MAX_SCHEMA_BYTES)
+    yield "parameters_schema", schema, None if schema is None else _wrong_schema(schema)
     yield (
         "parameters_limit",
         spec.parameters_limit,
         wrong_number(spec.parameters_limit, 2, MAX_PARAMETERS_BYTES),
+    )
+
+
+def _wrong_schema(schema: Mapping[str, Any]) -> Wrong:
+    unfit = wrong_json(schema, MAX_SCHEMA_BYTES)
+    if unfit is not None:
+        return unfit
+    found = schema_problem(schema)
+    if found is None:
+        return None
+    return (
+        f"cannot be judged: {found}",
+        "use the keywords of JSON Schema that docs/reference/sql.md lists",
     )
 
 

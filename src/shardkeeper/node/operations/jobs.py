@@ -14,6 +14,7 @@ from shardkeeper.domain.schedule import CronSchedule, EverySchedule, Schedule, f
 from shardkeeper.domain.specs import JobSpec
 from shardkeeper.node.histories import HistoryReader
 from shardkeeper.node.operations.answer import Answer
+from shardkeeper.node.operations.flows import Step, followed_by, steps_after, steps_before
 from shardkeeper.ports.operator import OperatorStore, Row
 from shardkeeper.ports.specs import SpecStore
 
@@ -50,11 +51,19 @@ class JobOperations:
         return self._store.jobs(labels)
 
     def get(self, name: str) -> Row:
-        """One of them, with its next fires. Raises NotFound."""
+        """One of them, with its next fires, and who follows it directly. Raises NotFound."""
         rows = self._store.jobs(name=name)
         if not rows:
             raise _unknown(name)
-        return rows[0] | {"next_fires": self.next_fires(name, self._now(), SHOWN_FIRES).value}
+        return rows[0] | {
+            "next_fires": self.next_fires(name, self._now(), SHOWN_FIRES).value,
+            "followed_by": followed_by(self._store.following(), name),
+        }
+
+    def before_and_after(self, name: str) -> tuple[list[Step], list[Step]]:
+        """What the job follows, and what follows it, near and far."""
+        following = self._store.following()
+        return steps_before(following, name), steps_after(following, name)
 
     def next_fires(self, name: str, start: datetime, count: int) -> Answer[list[datetime]]:
         """The next ``count`` fires after ``start``, by the version that is in force now. Raises NotFound."""

@@ -79,6 +79,7 @@ def _row(node_id: str, cluster: Cluster, info: NodeInfo | None, lease: Row | Non
         "labels": dict(info.labels if info else known.get("labels") or {}),
         "applied_epoch": info.applied_epoch if info else None,
         "running": known.get("running", 0),
+        "restarts": info.restarts if info else None,
         "beaten_at": known.get("beaten_at"),
         "code_version": (info.code_version if info else None) or known.get("code_version"),
     }

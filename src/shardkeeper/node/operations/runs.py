@@ -13,6 +13,7 @@ from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.ports.operator import OperatorStore, Row, RunFilter
 
 POLL_S = 0.2
+MOST_RUNS = 100_000
 
 
 class RunOperations:
@@ -46,6 +47,13 @@ class RunOperations:
     def stop(self, run: str, by: str) -> bool:
         """Ask a run to stop; False: it had ended. Raises NotFound."""
         return self._store.stop(int(self.get(run)["id"]), by)
+
+    def dead_letters(self, job: str, since: datetime | None, limit: int | None) -> list[str]:
+        """The ids of the job's FAILED runs that were not run again yet, oldest fire time first; of more than ``limit``
+        the newest."""
+        again = {row["rerun_of"] for row in self._store.runs(RunFilter(job, since=since, limit=MOST_RUNS))}
+        failed = self._store.runs(RunFilter(job, RunStatus.FAILED, since=since, limit=MOST_RUNS))
+        return [str(row["id"]) for row in failed if row["id"] not in again][:limit][::-1]
 
     def rerun(self, run: str, parameters: Mapping[str, Any], same_version: bool, by: str) -> Row:
         """The new run. Raises NotFound and OrderRefused."""

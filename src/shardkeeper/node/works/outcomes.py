@@ -191,6 +191,7 @@ def _over(before: Report, after: Report) -> Report:
             old.message if new.message is None else new.message,
             old.checkpoint if new.checkpoint is None else new.checkpoint,
             new.code_version or old.code_version,
+            new.compensable or old.compensable,
         ),
     )
 

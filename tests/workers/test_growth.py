@@ -1,0 +1,88 @@
+"""Workers come with the work, go when it is gone, and change in number under load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from shardkeeper.ports.workers import (
+    AttemptEnded,
+    AttemptReturned,
+    AttemptStarted,
+    EndingStatus,
+    WorkersChanged,
+)
+
+from .hall import Hall, alive, wait_until
+
+OPEN_HALL = Callable[..., Hall]
+
+
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+def test_from_2_to_8_to_1_under_load_nothing_is_lost_doubled_or_cut_off(
+    open_hall: OPEN_HALL, isolation: str
+) -> None:
+    hall = open_hall(capacity=2)
+    waits = {"do": "wait", "file": str(hall.folder / "go")}
+    long = [hall.submit("Turns", waits, item=number, isolation=isolation) for number in range(8)]
+    short = [hall.submit("Turns", {"returns": number}, isolation=isolation) for number in range(150)]
+    hall.told("waiting-0")
+    hall.told("waiting-1")
+    assert not (hall.folder / "waiting-2").exists()
+    hall.workers.resize(8)
+    pids = {hall.told(f"waiting-{number}") for number in range(8)}
+    assert len(pids) == (8 if isolation == "process" else 1)
+    hall.workers.resize(1)
+    short += [hall.submit("Turns", {"returns": number}, isolation=isolation) for number in range(150, 300)]
+    (hall.folder / "go").touch()
+    assert all(hall.ending(order).status is EndingStatus.COMPLETED for order in long)
+    assert [hall.ending(order).result for order in short] == list(range(300))
+    for order in [*long, *short]:
+        assert [type(event) for event in hall.of(order)] == [AttemptStarted, AttemptEnded]
+    if isolation == "process":
+        hall.wait(WorkersChanged, lambda event: (event.alive, event.wanted) == (1, 1))
+        assert len({hall.run("Report").result["pid"] for _ in range(5)}) == 1
+    assert not [event for event in hall.events if isinstance(event, AttemptReturned)]
+
+
+def test_more_begin_at_a_time_in_the_shared_worker_when_there_may_be_more_and_fewer_when_fewer(
+    open_hall: OPEN_HALL,
+) -> None:
+    hall = open_hall(capacity=1)
+    files = [hall.folder / f"go-{number}" for number in range(5)]
+    orders = [
+        hall.submit("Turns", {"do": "wait", "file": str(file)}, item=number, isolation="thread")
+        for number, file in enumerate(files)
+    ]
+    hall.told("waiting-0")
+    hall.workers.resize(3)
+    hall.told("waiting-2")
+    hall.workers.resize(1)
+    for file in files[:2]:
+        file.touch()
+    for order in orders[:2]:
+        hall.ending(order)
+    assert not (hall.folder / "waiting-3").exists()
+    for file in files[2:]:
+        file.touch()
+    assert all(hall.ending(order).status is EndingStatus.COMPLETED for order in orders)
+
+
+def test_idle_workers_above_the_minimum_end_after_a_while(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=4, minimum=1, idle_s=0.2)
+    waits = {"do": "wait", "file": str(hall.folder / "go")}
+    orders = [hall.submit("Turns", waits, item=number) for number in range(4)]
+    shared = hall.run("Report", isolation="thread").result["pid"]
+    pids = [int(hall.told(f"waiting-{number}")) for number in range(4)]
+    (hall.folder / "go").touch()
+    for order in orders:
+        hall.ending(order)
+    wait_until(lambda: len(alive([*pids, shared])) == 1)
+    (left,) = alive([*pids, shared])
+    assert left in pids
+    last = [event for event in hall.events if isinstance(event, WorkersChanged)][-1]
+    assert (last.alive, last.wanted, last.restarts) == (1, 1, 0)
+    again = [hall.submit("Simple", {"returns": number}) for number in range(4)]
+    assert [hall.ending(order).result for order in again] == list(range(4))
+    assert hall.run("Report", isolation="thread").status is EndingStatus.COMPLETED

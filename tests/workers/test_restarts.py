@@ -1,0 +1,152 @@
+"""How often workers may die, whoever's doing it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shardkeeper.ports.workers import AttemptEnded, EndingStatus, WorkersChanged
+from shardkeeper.workers.restarts import Restarts
+
+from .hall import Hall, wait_until
+
+OPEN_HALL = Callable[..., Hall]
+
+
+def restarts(intensity: int = 3) -> Restarts:
+    return Restarts(intensity, period_s=10.0, draw=lambda: 1.0)
+
+
+def idle_death(one: Restarts, now: float) -> float:
+    """Seconds until the next start."""
+    one.died("killed", by_task=False, was_ready=True, others_live=True, now=now)
+    return one.next_start_at - now
+
+
+def test_each_death_by_nobody_s_doing_doubles_the_wait_until_the_supervisor_gives_up() -> None:
+    one = restarts(intensity=3)
+    now = 100.0
+    waits = []
+    for _ in range(3):
+        waits.append(idle_death(one, now))
+        now = one.next_start_at
+    assert waits == pytest.approx([0.05, 0.1, 0.2])
+    assert idle_death(one, now) == pytest.approx(5.0)
+    assert (one.problem, one.count) == ("killed", 4)
+
+
+def test_those_that_die_together_count_once() -> None:
+    one = restarts(intensity=3)
+    for _ in range(20):
+        idle_death(one, 100.0)
+    assert (one.problem, one.count) == (None, 20)
+
+
+def test_deaths_far_apart_are_forgotten() -> None:
+    one = restarts(intensity=3)
+    for number in range(50):
+        assert idle_death(one, 100.0 + 4.0 * number) < 0.21
+    assert one.problem is None
+
+
+def test_a_worker_that_lives_ends_the_trouble_and_the_next_cool_down_is_longer() -> None:
+    one = restarts(intensity=0)
+    cool_downs = []
+    now = 100.0
+    for _ in range(8):
+        cool_downs.append(idle_death(one, now))
+        assert one.problem is not None
+        now = one.next_start_at
+        one.ready()
+        assert one.problem is None
+    assert cool_downs == pytest.approx([5, 10, 20, 40, 80, 120, 120, 120])
+    assert idle_death(one, now + 1000.0) == pytest.approx(5.0)
+
+
+def test_starts_that_come_to_nothing_are_a_problem_only_while_nobody_lives() -> None:
+    one = restarts(intensity=100)
+    for number in range(5):
+        one.not_started("no memory", others_live=True, now=1000.0 * number)
+    assert one.problem is None
+    one.not_started("no memory", others_live=False, now=10_000.0)
+    assert one.problem == "no memory"
+
+
+def test_tasks_that_kill_their_workers_space_the_starts_and_no_more() -> None:
+    one = restarts(intensity=3)
+    now = 100.0
+    for number in range(100):
+        one.died("exit 9", by_task=True, was_ready=True, others_live=False, now=now)
+        wait_s = max(0.0, one.next_start_at - now)
+        assert wait_s == 0.0 if number < 3 else wait_s < 1.01
+        now += wait_s
+    assert (one.problem, one.count) == (None, 100)
+    assert now - 100.0 > 10.0
+
+
+def kill_idle_workers(hall: Hall) -> None:
+    """Each time that the one worker is alive, until it is given up."""
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    killed: set[int] = set()
+
+    def next_one() -> bool:
+        for worker in list(supervisor.crew.own):
+            if worker.ready and worker.process.pid not in killed:
+                killed.add(worker.process.pid)
+                os.kill(worker.process.pid, signal.SIGKILL)
+        return supervisor.crew.restarts.problem is not None
+
+    wait_until(next_one)
+
+
+def test_a_node_whose_workers_die_takes_no_work_and_tries_again_by_itself(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=1, minimum=1, restart_intensity=1)
+    hall.wait(WorkersChanged, lambda event: event.alive == 1)
+    kill_idle_workers(hall)
+    told = hall.wait(WorkersChanged, lambda event: event.problem is not None)
+    assert "SIGKILL" in (told.problem or "")
+    assert told.restarts == 2
+    # after the cool-down, with nothing asked of it
+    again = hall.wait(
+        WorkersChanged, lambda event: event.problem is None and event.restarts == 2 and event.alive == 1
+    )
+    assert hall.events.index(again) > hall.events.index(told)
+    assert hall.run("Simple", {"returns": 1}).result == 1
+
+
+def test_a_poison_task_fails_each_time_and_takes_no_node_with_it(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=2, restart_intensity=1)
+    orders = [hall.submit("Dies", {"how": "exit 9"}) for _ in range(8)]
+    good = [hall.submit("Simple", {"returns": number}) for number in range(8)]
+    assert all(hall.ending(order).status is EndingStatus.FAILED for order in orders)
+    assert [hall.ending(order).result for order in good] == list(range(8))
+    changes = [event for event in hall.events if isinstance(event, WorkersChanged)]
+    assert all(event.problem is None for event in changes)
+    hall.wait(WorkersChanged, lambda event: event.restarts == 8)
+    assert len([event for event in hall.events if isinstance(event, AttemptEnded)]) == 16
+
+
+def test_a_supervisor_with_a_defect_ends_the_node_loudly_and_leaves_no_worker(
+    open_hall: OPEN_HALL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[tuple[str, Exception]] = []
+    hall = open_hall(capacity=1, broken=lambda part, error: broken.append((part, error)))
+    pid = hall.run("Report").result["pid"]
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+
+    def defect() -> None:
+        raise ZeroDivisionError("a defect")
+
+    supervisor.command(defect)
+    supervisor.join()
+    ((part, error),) = broken
+    assert (part, str(error)) == ("workers", "a defect")
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    order = hall.submit("Simple")
+    assert len(hall.of(order)) == 1
