@@ -2,9 +2,8 @@
 
 What is submitted one by one has a key, one of the client's own making where the caller gives none. So a call whose
 connection is lost, of which nobody can say whether it was committed, is simply made again: a submission whose key is
-there already is the same submission.
-(It costs about a tenth of a call's time. In bulk it would cost half, so there only
-the caller's own keys are used.)
+there already is the same submission. (It costs about a tenth of a call's time. In bulk it would cost half of it, so
+there only the caller's own keys are used.)
 """
 
 from __future__ import annotations
