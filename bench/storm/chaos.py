@@ -14,7 +14,7 @@ from bench.storm.options import Options
 
 _SHORTEST, _LONGEST = 0.5, 1.5
 """Of the time between two kills."""
-_NODE_SHARE = 0.25
+_NODE_SHARE = 0.15
 _DOWN_S = (0.5, 3.0)
 
 

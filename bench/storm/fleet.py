@@ -25,9 +25,8 @@ class Fleet:
 
     environment: Mapping[str, str]
     folder: Path
-    lives: list[int] = field(default_factory=list)
-    """The pid of each life of each node."""
     _nodes: dict[str, ServerProcess] = field(default_factory=dict)
+    _begins: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     @property
@@ -54,10 +53,10 @@ class Fleet:
                 "STORM_WITNESS": str(self.witness),
             },
         )
+        self._begins[name] = command.log.stat().st_size if command.log.exists() else 0
         process = ServerProcess(command)
         with self._lock:
             self._nodes[name] = process
-            self.lives.append(process.pid)
 
     def kill(self, name: str) -> None:
         """SIGKILL to the node; returns when it is gone. Its workers notice by themselves."""
@@ -69,7 +68,8 @@ class Fleet:
         for name in ending:
             self._nodes[name].send(signal.SIGTERM)
         for name in ending:
-            self._nodes[name].end(signal.SIGTERM, _STOP_S)
+            # not SIGTERM again: the second one means at once
+            self._nodes[name].end(signal.SIGCONT, _STOP_S)
         return {name: self._nodes[name].returncode for name in ending}
 
     def close(self) -> None:
@@ -90,13 +90,16 @@ class Fleet:
         with self._lock:
             return {process.pid for process in self._nodes.values() if process.alive}
 
-    def log(self, name: str) -> str:
-        """All that the lives of a node have said."""
-        return (self.folder / f"{name}.log").read_text(errors="replace")
+    def last_log(self, name: str) -> str:
+        """What the last life of a node has said."""
+        return self._log(name)[self._begins[name] :].decode(errors="replace")
 
     def logs(self) -> str:
-        """All that all nodes have said."""
-        return "".join(map(self.log, sorted(self._nodes)))
+        """All that all lives of all nodes have said."""
+        return b"".join(map(self._log, sorted(self._nodes))).decode(errors="replace")
+
+    def _log(self, name: str) -> bytes:
+        return (self.folder / f"{name}.log").read_bytes()
 
 
 def _is_worker(process: psutil.Process) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``node_kills``, ``worker_kills``: at most, one in about ``kill_every_s``. ``patience_s``: how long nothing may end
-    before the storm gives up waiting and judges what there is. ``seed``: of what is submitted and of whom is killed;
-    what the machine makes of it differs each time."""
+    """``node_kills``, ``worker_kills``: at most, one in about ``kill_every_s``. ``patience_s``: how long nothing may
+    end before the storm gives up waiting and judges what there is. ``seed``: of what is submitted and of whom is
+    killed; what the machine makes of it differs each time."""
 
     tasks: int = 100_000
     nodes: int = 3

@@ -87,7 +87,7 @@ def storm(
             restarts,
             took_s,
             exit_codes,
-            len(_DEATH.findall(fleet.logs())),
+            deaths_logged(fleet.logs()),
         )
 
 
@@ -121,14 +121,14 @@ def _restarts(environment: Mapping[str, str], fleet: Fleet) -> tuple[dict[str, i
 
     def counted() -> bool:
         told.update(_told_restarts(environment))
-        return all(told.get(name) == deaths_logged(fleet.log(name)) for name in fleet.running)
+        return all(told.get(name) == deaths_logged(fleet.last_log(name)) for name in fleet.running)
 
     try:
         _wait(counted, "all restarts to be told")
     except TimeoutError:
         return told, [
             Violation(
-                None, f"{name} tells {told.get(name)} restarts, its log {deaths_logged(fleet.log(name))}"
+                None, f"{name} tells {told.get(name)} restarts, its log {deaths_logged(fleet.last_log(name))}"
             )
             for name in fleet.running
         ]
@@ -146,9 +146,8 @@ def _told_restarts(environment: Mapping[str, str]) -> dict[str, int]:
 
 
 def deaths_logged(log: str) -> int:
-    """Workers that died unexpectedly since the node's last start, by its log."""
-    last_life = log.rpartition(" joined ")[2]
-    return len(_DEATH.findall(last_life))
+    """Workers that died unexpectedly, by a log."""
+    return len(_DEATH.findall(log))
 
 
 def _unclean(exit_codes: Mapping[str, int | None]) -> list[Violation]:
