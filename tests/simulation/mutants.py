@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
 
 from shardkeeper.domain.attempts import CreateRun
+from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.memory.rows import Attempt, ImplVersion, JobVersion, LeaseRow, PauseRecord, Run
@@ -124,3 +128,85 @@ class DeletionClosesAll(Rules):
 class DeletionClosesNothing(Rules):
     def ends_when_deleted(self, run: Run) -> bool:
         return False
+
+
+class PulledFromOthers(Rules):
+    def to_pull(
+        self, claimable: Iterable[Attempt], held: Mapping[str, Iterable[Attempt]]
+    ) -> Iterable[Attempt]:
+        return list(chain(claimable, *held.values()))
+
+    def is_free(self, row: Attempt) -> bool:
+        return True
+
+
+class PulledTooSoon(Rules):
+    def is_pullable(self, row: Attempt, not_jobs: Collection[str], node_id: str, now: datetime) -> bool:
+        return super().is_pullable(row, not_jobs, node_id, now) or (
+            row.claim_key is not None and self.is_free(row) and self.is_run_by(row, not_jobs)
+        )
+
+
+class DrainingNodesPull(Rules):
+    def may_pull(self, lease: LeaseRow | None) -> bool:
+        return lease is not None and lease.state is not LeaseState.DEAD
+
+
+class DeadNodesPull(Rules):
+    def may_pull(self, lease: LeaseRow | None) -> bool:
+        return lease is not None
+
+
+class PulledByWhoeverAsks(Rules):
+    def is_run_by(self, row: Attempt, not_jobs: Collection[str]) -> bool:
+        return True
+
+
+class PriorityIsNothing(Rules):
+    def rank(self, row: Attempt) -> tuple[datetime, int, int]:
+        return row.not_before or row.claimable_from, row.key.run_id, row.key.item
+
+
+class AgeIsNothing(Rules):
+    def rank(self, row: Attempt) -> tuple[datetime, int, int]:
+        return row.run.created_at.replace(year=2_000), -row.run.priority, row.key.run_id
+
+
+class RetriesHaveAnOwner(Rules):
+    def stays_unowned(self, row: Attempt) -> bool:
+        return False
+
+
+class GivenBackToTheEnd(Rules):
+    def keeps_place(self, row: Attempt) -> bool:
+        return False
+
+
+class SubmittedTwice(Rules):
+    def is_submitted(self, known: int | None) -> bool:
+        return False
+
+
+class BegunAfresh(Rules):
+    def carries_checkpoint(self, row: Attempt) -> bool:
+        return False
+
+
+class LimitsHaveRoomForOneMore(Rules):
+    def room(self, size: int, running: int) -> int:
+        return size - running + 1
+
+
+class GatesOpenAtTheFirst(Rules):
+    def gate_opens(self, follows: Mapping[str, Any], arrived: Mapping[str, Run]) -> bool:
+        return True
+
+
+class NothingIsRolledBack(Rules):
+    def rolls_back(self, run: Run) -> bool:
+        return False
+
+
+class RolledBackForEver(Rules):
+    def rolls_back(self, run: Run) -> bool:
+        return True

@@ -73,6 +73,15 @@ def a_pause_just_before_a_slow_creation(world: World) -> None:
         world.people.put_job("other", enabled=True)
 
 
+def a_node_that_leaves_a_backlog(world: World) -> None:
+    """What it gives back unbegun is older than what waits."""
+    world.people.put_job("work")
+    world.people.submit("work", [{"seconds": 2.0}] * 20)
+    world.run(1.0)
+    world.machines["a"].drain(0.1)
+    world.run(20.0)
+
+
 def a_takeover_that_arrives_late(world: World) -> None:
     """It was sent when a beat had been seen for a whole lease; before it arrives, the node beats again."""
     leases = {lease.who.node_id: lease for lease in world.database.leases.values()}

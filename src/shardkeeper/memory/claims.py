@@ -10,7 +10,7 @@ from shardkeeper.domain.attempts import Claimed, Pending, RunHead
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.memory.database import MemoryDatabase
-from shardkeeper.memory.history import What
+from shardkeeper.memory.history import PULLED, What
 from shardkeeper.memory.limits import SHOWN_BEYOND, Room, admit
 from shardkeeper.memory.rows import Attempt, LeaseRow, Run
 
@@ -50,19 +50,20 @@ def pull_for(
     told that they began."""
     now = database.now()
     node_id, rules = lease.who.node_id, database.rules
+    database.note(What.PULL, incarnation=lease.who.incarnation, fires=most, note=" ".join(sorted(not_jobs)))
     ready = (
         row
-        for row in database.claimable
-        if row.claim_key is not None
-        and row.run.job_name not in not_jobs
-        and rules.is_claimable(row, node_id, now)
+        for row in rules.to_pull(database.claimable, database.held)
+        if rules.is_pullable(row, not_jobs, node_id, now)
     )
-    in_order = sorted(ready, key=lambda row: (row.claim_key, row.key.run_id, row.key.item))
+    in_order = sorted(ready, key=rules.rank)
     starting = islice((row for row in in_order if admit(database, row, now)), most)
-    return tuple(_take(database, lease, row, now) for row in starting)
+    return tuple(_take(database, lease, row, now, PULLED) for row in starting)
 
 
-def _take(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime) -> Claimed:
+def _take(
+    database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime, how: str | None = None
+) -> Claimed:
     who = lease.who
     row.status = AttemptStatus.RUNNING
     row.claim_no = database.rules.next_claim_no(row.claim_no)
@@ -73,7 +74,7 @@ def _take(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime
     database.claimable.pop(row, None)
     database.held.setdefault(who.incarnation, {})[row] = None
     row.run.ever_claimed = True
-    database.note(What.CLAIMED, row=row)
+    database.note(What.CLAIMED, row=row, note=how)
     return as_claimed(row)
 
 

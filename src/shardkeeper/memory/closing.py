@@ -50,9 +50,9 @@ def next_attempt(
         row.pinned_node,
         tries,
         takeovers,
-        row.checkpoint,
+        row.checkpoint if database.rules.carries_checkpoint(row) else None,
         not_before=not_before,
-        claim_key=row.claim_key if not_before is None else moved_claim_key(row, not_before),
+        claim_key=moved_claim_key(row, not_before) if database.rules.stays_unowned(row) else None,
         concurrency_value=row.concurrency_value,
         compensates=row.compensates,
     )
@@ -61,10 +61,11 @@ def next_attempt(
     return follower
 
 
-def moved_claim_key(row: Attempt, not_before: datetime) -> datetime | None:
-    """The place in the queue of what waits anew: by when it waits from, with the priority it had."""
-    if row.claim_key is None:
-        return None
+def moved_claim_key(row: Attempt, not_before: datetime | None) -> datetime | None:
+    """The place in the queue of what waits anew: by when it waits from, with the priority it had; what waits for no
+    time keeps its place."""
+    if row.claim_key is None or not_before is None:
+        return row.claim_key
     return not_before + (row.claim_key - (row.not_before or row.claimable_from))
 
 

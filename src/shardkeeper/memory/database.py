@@ -89,6 +89,7 @@ class MemoryDatabase(Tables):
             more.setdefault("attempt", row.key.attempt)
             more.setdefault("claim_no", row.claim_no)
             more.setdefault("incarnation", row.incarnation)
+            more.setdefault("not_before", row.not_before)
         self.history.add(Entry(self.now(), what, **more))  # type: ignore[arg-type]
 
     def attempt(self, key: AttemptKey) -> Attempt | None:

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+PULLED = "pulled"
+
 
 class What(StrEnum):
     """The kinds of happenings. ``note`` of an entry says more where a kind needs it."""
@@ -32,9 +34,14 @@ class What(StrEnum):
     RUN_CLOSED = "run_closed"
     """``note`` is the status."""
     STOP_ORDERED = "stop_ordered"
+    PULL = "pull"
+    """Up to ``fires`` attempts without an owner were asked for, of no job that ``note`` names (with blanks between)."""
     CLAIMED = "claimed"
+    """``note`` is PULLED where the pull before brought it."""
     ENDED = "ended"
     """An outcome was recorded; ``note`` is the attempt's status."""
+    SAVED = "saved"
+    """``note`` is the checkpoint, as JSON."""
     GIVEN_BACK = "given_back"
     REPEATED = "repeated"
     SUPERSEDED = "superseded"
@@ -74,6 +81,8 @@ class Entry(NamedTuple):
     fire_until: datetime | None = None
     fires: int | None = None
     note: str | None = None
+    not_before: datetime | None = None
+    """Of an attempt."""
 
 
 class History:

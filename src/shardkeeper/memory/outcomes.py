@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
@@ -63,7 +64,8 @@ def _give_back(database: MemoryDatabase, row: Attempt, outcome: Outcome, now: da
         not_before = now + timedelta(seconds=outcome.delay_s)
         row.claim_key, row.not_before = moved_claim_key(row, not_before), not_before
     else:
-        row.not_before = None  # what was not begun keeps its place in the queue
+        row.claim_key = row.claim_key if database.rules.keeps_place(row) else moved_claim_key(row, now)
+        row.not_before = None
     row.claimable_from = row.not_before or now
     database.claimable[row] = None
     database.note(What.GIVEN_BACK, row=row)
@@ -110,6 +112,7 @@ def report_one(database: MemoryDatabase, incarnation: str, report: Progress) -> 
         row.progress_message = report.message
     if report.checkpoint is not None:
         row.checkpoint = report.checkpoint
+        database.note(What.SAVED, row=row, note=json.dumps(report.checkpoint, sort_keys=True))
     if report.code_version is not None:
         row.code_version = report.code_version
     _note_compensable(row, report.compensable, report.phase)

@@ -8,7 +8,7 @@ alone and changes nothing; a subclass that answers wrongly makes a mutant of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,12 +76,16 @@ class Rules:
 
     def is_claimable(self, row: Attempt, node_id: str, now: datetime) -> bool:
         return (
-            row.status is AttemptStatus.PENDING
+            self.is_free(row)
             and self.is_ripe(row, now)
             and not self.is_stopping(row.run)
             and self.has_turn(row.run)
             and self.is_for(row, node_id)
         )
+
+    def is_free(self, row: Attempt) -> bool:
+        """Nobody holds it."""
+        return row.status is AttemptStatus.PENDING
 
     def is_ripe(self, row: Attempt, now: datetime) -> bool:
         return row.not_before is None or row.not_before <= now
@@ -96,6 +100,48 @@ class Rules:
 
     def next_claim_no(self, claim_no: int) -> int:
         return claim_no + 1
+
+    # Pulling attempts without an owner: rule 4 of the protocol.
+
+    def may_pull(self, lease: LeaseRow | None) -> bool:
+        """A node that drains takes nothing more."""
+        return lease is not None and lease.state is LeaseState.ACTIVE
+
+    def to_pull(
+        self, claimable: Iterable[Attempt], held: Mapping[str, Iterable[Attempt]]
+    ) -> Iterable[Attempt]:
+        """What a pull looks at: nothing that others hold."""
+        return claimable
+
+    def is_pullable(self, row: Attempt, not_jobs: Collection[str], node_id: str, now: datetime) -> bool:
+        return (
+            row.claim_key is not None
+            and self.is_run_by(row, not_jobs)
+            and self.is_claimable(row, node_id, now)
+        )
+
+    def is_run_by(self, row: Attempt, not_jobs: Collection[str]) -> bool:
+        """Jobs that the caller cannot run hide no others, and are not given to it."""
+        return row.run.job_name not in not_jobs
+
+    def rank(self, row: Attempt) -> tuple[datetime, int, int]:
+        """The smallest is pulled first: age makes up for priority."""
+        assert row.claim_key is not None, "only attempts without an owner are pulled"
+        return row.claim_key, row.key.run_id, row.key.item
+
+    def stays_unowned(self, row: Attempt) -> bool:
+        """The next attempt of an item waits in the same queue as the first."""
+        return row.claim_key is not None
+
+    def keeps_place(self, row: Attempt) -> bool:
+        """What was given back unbegun is as old as before."""
+        return row.claim_key is not None
+
+    # Submissions.
+
+    def is_submitted(self, known: int | None) -> bool:
+        """One run per job and idempotency key."""
+        return known is not None
 
     # Outcomes: rule 5 of the protocol.
 
@@ -127,6 +173,10 @@ class Rules:
 
     def keeps_checkpoint(self, status: AttemptStatus) -> bool:
         return status is not AttemptStatus.COMPLETED
+
+    def carries_checkpoint(self, row: Attempt) -> bool:
+        """The next attempt of an item goes on from where the last one was."""
+        return row.checkpoint is not None
 
     # Retry and takeover: rules 6 and 7 of the protocol.
 

@@ -40,7 +40,7 @@ class MemoryRuns(Connection):
     @store_call
     def pull(self, incarnation: str, most: int, not_jobs: Sequence[str]) -> list[Claimed]:
         lease = self.database.leases.get(incarnation)
-        if lease is None or not self.database.rules.may_claim(lease):
+        if lease is None or not self.database.rules.may_pull(lease):
             return []
         return list(pull_for(self.database, lease, most, frozenset(not_jobs)))
 

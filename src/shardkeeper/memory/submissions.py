@@ -99,7 +99,9 @@ def _check(database: MemoryDatabase, call: _Call, parameters: Mapping[str, Any],
 
 def _submit(database: MemoryDatabase, call: _Call, parameters: Mapping[str, Any], key: str | None) -> int:
     job = call.of.version.job_name
-    if key is not None and (known := database.idempotency_keys.get((job, key))) is not None:
+    known = None if key is None else database.idempotency_keys.get((job, key))
+    if database.rules.is_submitted(known):
+        assert known is not None
         return known
     now = database.now()
     run = insert_ordered(

@@ -22,6 +22,7 @@ class Conditions:
     poll_s: float = 15.0
     grace_s: float = 5.0
     unrunnable_after_s: float = 12.0
+    ahead_s: float = 0.1
 
     @property
     def sweep_lag_s(self) -> float:
@@ -37,4 +38,5 @@ class Conditions:
             weight=plan.weight,
             labels=plan.labels,
             unrunnable_after_s=self.unrunnable_after_s,
+            ahead_s=self.ahead_s,
         )

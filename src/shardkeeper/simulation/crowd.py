@@ -6,7 +6,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from shardkeeper.simulation.job_drawing import OTHER_TASK, TASK, draw_bad_change, draw_change, draw_job
+from shardkeeper.simulation.job_drawing import (
+    OTHER_TASK,
+    POOL,
+    POOL_SIZE,
+    TASK,
+    draw_bad_change,
+    draw_change,
+    draw_job,
+    draw_work_change,
+)
+from shardkeeper.simulation.submitters import FOLLOWER, PREFIX
 from shardkeeper.simulation.world import World
 
 
@@ -39,6 +49,7 @@ class Crowd:
         """The first jobs; then one deed after the other."""
         self._world.people.put_impl(TASK)
         self._world.people.put_impl(OTHER_TASK, entrypoint="tasks:Other")
+        self._world.people.put_pool(POOL, POOL_SIZE)
         for _ in range(jobs):
             self._insert()
         self._next()
@@ -79,8 +90,7 @@ class Crowd:
     def _change(self) -> None:
         name = self._some_job()
         if name is not None and name not in self._spoilt:
-            world = self._world
-            world.people.put_job(name, **draw_change(world.rng, world.people.row(name), world.clock.now()))
+            self._world.people.put_job(name, **self._drawn_change(name))
 
     def _spoil(self) -> None:
         name = self._some_job()
@@ -96,7 +106,8 @@ class Crowd:
 
     def _delete(self) -> None:
         name = self._some_job()
-        if name is not None and len(self._world.people.jobs) > 2:
+        people = self._world.people
+        if name is not None and len(people.jobs) > 2 and not people.is_followed(name):
             self._spoilt.pop(name, None)
             self._world.people.delete_job(name)
 
@@ -105,8 +116,7 @@ class Crowd:
         name, world = self._some_job(), self._world
         if name is None or name in self._spoilt:
             return
-        change = draw_change(world.rng, world.people.row(name), world.clock.now())
-        edit = world.people.transaction(name, **change)
+        edit = world.people.transaction(name, **self._drawn_change(name))
         edit.__enter__()
         self._locked.add(name)
 
@@ -115,6 +125,10 @@ class Crowd:
             edit.__exit__(None, None, None)
 
         world.clock.call_later(world.rng.uniform(0.1, 4.0), commit)
+
+    def _drawn_change(self, name: str) -> dict[str, Any]:
+        draw = draw_work_change if name.startswith((PREFIX, FOLLOWER)) else draw_change
+        return draw(self._world.rng, self._world.people.row(name), self._world.clock.now())
 
     def _new_impl(self) -> None:
         self._world.people.put_impl(OTHER_TASK, parameters={"revision": self._world.rng.randint(1, 9)})

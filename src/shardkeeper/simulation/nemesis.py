@@ -113,12 +113,15 @@ class Nemesis:
 
     def _unfit(self, machine: Machine) -> Undo:
         """Workers cannot be kept alive."""
-        node, capacity = machine.node, machine.host.plan.capacity
+        node = machine.node
         if node is None:
             return machine.start
+        workers = node.workers
         self._say(machine, "workers cannot be kept alive")
-        node.post(WorkersChanged(0, capacity, 3, "no memory"))
-        return lambda: node.post(WorkersChanged(capacity, capacity, 3))  # to nobody, if that process is gone
+        node.post(WorkersChanged(0, workers.capacity, 3, "no memory"))
+        return lambda: node.post(
+            WorkersChanged(workers.capacity, workers.capacity, 3)
+        )  # to nobody, if that process is gone
 
     def _unimport(self, machine: Machine) -> Undo:
         self._say(machine, "cannot import tasks:Other")

@@ -14,6 +14,7 @@ from shardkeeper.simulation.conditions import Conditions
 from shardkeeper.simulation.crowd import Crowd
 from shardkeeper.simulation.machine_plan import MachinePlan
 from shardkeeper.simulation.nemesis import Nemesis
+from shardkeeper.simulation.submitters import Submitters
 from shardkeeper.simulation.surroundings import Defect
 from shardkeeper.simulation.tasks import Weather
 from shardkeeper.simulation.world import World
@@ -47,8 +48,9 @@ def live_through(
     rng = world.rng
     crowd = Crowd(world, mean_pause_s=rng.choice((0.8, 2.0, 6.0)))
     nemesis = Nemesis(world, mean_pause_s=rng.choice((1.0, 3.0, 8.0)))
+    submitters = Submitters(world, mean_pause_s=rng.choice((0.7, 2.0, 5.0)))
     try:
-        broken = _live(world, crowd, nemesis, events)
+        broken = _live(world, (crowd, submitters), nemesis, events)
     except Defect as defect:
         broken = [Broken("defects", str(defect))]
     except AssertionError as defect:
@@ -57,7 +59,8 @@ def live_through(
 
 
 def _draw_world(seed: int, rules: Rules | None) -> World:
-    world = World(seed, _draw_plans(seed), Conditions(), rules)
+    # without work ahead of the workers it is known exactly how much a node may take
+    world = World(seed, _draw_plans(seed), Conditions(ahead_s=0.1 if seed % 2 else 0.0), rules)
     world.clock.advance(0.1 + world.rng.random())
     return world
 
@@ -81,13 +84,19 @@ def _draw_plans(seed: int) -> list[MachinePlan]:
     return plans
 
 
-def _live(world: World, crowd: Crowd, nemesis: Nemesis, events: int) -> list[Broken]:
+def _live(world: World, people: tuple[Crowd, Submitters], nemesis: Nemesis, events: int) -> list[Broken]:
+    crowd, submitters = people
     world.start_all()
-    crowd.begin(jobs=world.rng.randint(3, 8))
+    # a third of the worlds has clocks alone, and a third mostly work on demand
+    weight = world.seed % 3
+    crowd.begin(jobs=world.rng.randint(3, 8) if weight else world.rng.randint(1, 2))
+    if weight != 1:
+        submitters.begin(jobs=world.rng.randint(1, 3))
     nemesis.begin()
     while world.events < events and world.seconds < LONGEST_STORM_S:
         world.run(0.5)
     crowd.finish()
+    submitters.finish()
     nemesis.stop()
     world.run_until(lambda: crowd.idle, 10.0)
     healed = world.clock.now()

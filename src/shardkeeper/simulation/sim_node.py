@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -284,15 +285,20 @@ class SimNode:
     def _behave(self, order: AttemptOrder) -> tuple[float, Ending]:
         world = self.host.world
         world.witnesses.begin(self.host.plan.node_id, self.process_no, order)
-        if world.rng.random() < world.tasks.weather.saves:
-            saved = AttemptCheckpointed(order.key, order.claim_no, {"by": self.name})
-            self.process.call_later(0.0, lambda: self._workers_say(WorkersSaid((saved,))))
+        for after_s, checkpoint in world.tasks.saves(order, self.name):
+            saved = AttemptCheckpointed(order.key, order.claim_no, checkpoint)
+            world.clock.call_later(after_s, partial(self._save, saved))
         return world.tasks.behave(order)
+
+    def _save(self, saved: AttemptCheckpointed) -> None:
+        """Said by what runs, and by nothing that has ended."""
+        if any((one.key, one.claim_no) == (saved.key, saved.claim_no) for one in self.workers.live):
+            self._workers_say(WorkersSaid((saved,)))
 
     def _workers_say(self, said: WorkersSaid) -> None:
         """Workers live on while the node is paused; what they say waits in the pipe."""
         for event in said.events:
-            self.host.world.witnesses.end(self.process_no, event)
+            self.host.world.witnesses.hear(self.process_no, event)
         if self.process.alive:
             self.process.call_later(0.0, lambda: self.post(said))
 

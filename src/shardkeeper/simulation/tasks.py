@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
+from typing import Any
 
 from shardkeeper.domain.runs import AttemptKey, Phase
 from shardkeeper.ports.workers import (
@@ -15,9 +16,14 @@ from shardkeeper.ports.workers import (
     Ending,
     EndingStatus,
     WorkerEvent,
+    WorkersChanged,
 )
 
 FOREVER = float("inf")
+UNDOABLE = "tasks:Other"
+"""What has a ``compensate``."""
+STEP_S = 0.3
+"""What a step takes of a task that goes by steps, and saves each."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +36,8 @@ class Witness:
     key: AttemptKey
     claim_no: int
     began: datetime
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    """Where it was told to go on from."""
     ended: datetime | None = None
     status: str | None = None
     """None: it is still running, or was cut off by the death of its node."""
@@ -52,18 +60,22 @@ class Weather:
 
 @dataclass(slots=True)
 class Witnesses:
-    """All executions of a world."""
+    """All executions of a world. ``capacities``: when, which process, how many at once from then on."""
 
     now: Callable[[], datetime]
     all: list[Witness] = field(default_factory=list)
+    capacities: list[tuple[datetime, int, int]] = field(default_factory=list)
 
     def begin(self, node_id: str, process_no: int, order: AttemptOrder) -> None:
         """A worker begins with it."""
         name = str(order.context["job_name"])
-        self.all.append(Witness(node_id, process_no, name, order.key, order.claim_no, self.now()))
+        given = order.context["checkpoint"]
+        self.all.append(Witness(node_id, process_no, name, order.key, order.claim_no, self.now(), given))
 
-    def end(self, process_no: int, event: WorkerEvent) -> None:
-        """A worker has told how it ended; orders that never began have no witness."""
+    def hear(self, process_no: int, event: WorkerEvent) -> None:
+        """A worker has told how it ended (orders that never began have no witness), or how many there are."""
+        if isinstance(event, WorkersChanged):
+            self.capacities.append((self.now(), process_no, event.wanted))
         if isinstance(event, AttemptEnded):
             for one in reversed(self.all):
                 mine = one.process_no == process_no and one.ended is None
@@ -87,11 +99,24 @@ class Tasks:
 
     def behave(self, order: AttemptOrder) -> tuple[float, Ending]:
         """Seconds that it takes, and how it ends if left alone."""
-        scripted = order.context["parameters"].get("seconds")
-        if scripted is not None:
-            return float(scripted), completed(order)
+        lasts_s, ending = self._behave(order)
+        if order.compensates and ending.status is EndingStatus.COMPLETED:
+            ending = Ending(EndingStatus.COMPLETED, Phase.COMPENSATE)
+        return lasts_s, replace(ending, compensable=order.entrypoint == UNDOABLE)
+
+    def _behave(self, order: AttemptOrder) -> tuple[float, Ending]:
+        scripted = order.context["parameters"]
         rng, weather = self._rng, self.weather
         lasts_s = rng.choice((0.0, 0.01, 0.05, rng.random() * weather.longest_s))
+        if "seconds" in scripted:
+            lasts_s = float(scripted["seconds"])
+        if (steps := int(scripted.get("steps", 0))) > 0:
+            lasts_s = STEP_S * (steps - _step(order)) + 0.1
+        if "does" in scripted and not order.compensates:
+            kind = scripted["does"]
+            return (FOREVER if kind == "hangs" else lasts_s), _ending(kind, order)
+        if "seconds" in scripted:
+            return lasts_s, completed(order)
         drawn = rng.random()
         for share, kind in (
             (weather.fails, "fails"),
@@ -105,6 +130,18 @@ class Tasks:
             if drawn < 0:
                 return (FOREVER if kind == "hangs" else lasts_s), _ending(kind, order)
         return lasts_s, completed(order)
+
+    def saves(self, order: AttemptOrder, who: str) -> Iterator[tuple[float, Mapping[str, Any]]]:
+        """The checkpoints that it saves if left alone, each with the seconds from its beginning."""
+        steps = int(order.context["parameters"].get("steps", 0))
+        for done, step in enumerate(range(_step(order), steps), 1):
+            yield STEP_S * done, {"step": step + 1}
+        if not steps and self._rng.random() < self.weather.saves:
+            yield 0.0, {"by": who}
+
+
+def _step(order: AttemptOrder) -> int:
+    return int(order.context["checkpoint"].get("step", 0))
 
 
 def completed(order: AttemptOrder) -> Ending:

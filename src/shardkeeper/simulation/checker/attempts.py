@@ -61,6 +61,10 @@ def _step(item: _Item, entry: Entry) -> str | None:
             item.held_by = None
         case What.CLOSED_PENDING:
             return None if item.held_by is None else "an attempt that was held was closed as pending"
+        case What.COMPENSATING:
+            if item.held_by is not None:
+                return "was to be rolled back beside a live attempt"
+            item.attempt, item.claim_no, item.successes = item.attempt + 1, 0, 0
         case What.RETRIED | What.REISSUED:
             if item.held_by is not None:
                 return "a next attempt was made beside a live one"
@@ -81,7 +85,12 @@ def _claimed(item: _Item, entry: Entry) -> str | None:
 
 
 def _bounds(run: Run) -> Iterator[Broken]:
-    for item, rows in run.attempts.items():
+    parts = (
+        (item, [row for row in rows if row.compensates is undoing])
+        for item, rows in run.attempts.items()
+        for undoing in (False, True)
+    )
+    for item, rows in ((item, rows) for item, rows in parts if rows):
         tried = sum(row.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT) for row in rows)
         lost = sum(row.status is AttemptStatus.LOST for row in rows)
         if tried > run.terms.max_attempts:
@@ -90,7 +99,9 @@ def _bounds(run: Run) -> Iterator[Broken]:
             yield Broken(PROMISE, f"item {item} was lost {lost} times, {run.terms.max_takeovers} allowed")
         last = rows[-1]
         bad = last.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT)
-        gave_up = last.error_type != "NoEligibleNode" and not run.stop_requested
+        spec = run.version.spec or {}
+        hopeless = last.error_type in ("NoEligibleNode", *spec.get("give_up_on", ()))
+        gave_up = not hopeless and not run.stop_requested
         if bad and gave_up and last.tries + 1 < run.terms.max_attempts:
             what = f"item {item} was given up after {last.tries + 1} of {run.terms.max_attempts} tries"
             yield Broken(PROMISE, what, f"run_id={run.run_id},")

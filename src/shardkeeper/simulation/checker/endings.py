@@ -10,7 +10,7 @@ from shardkeeper.domain.policies.closing import closing_status
 from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.memory.closing import DELETED
 from shardkeeper.memory.history import What
-from shardkeeper.memory.rows import Run
+from shardkeeper.memory.rows import Run, last_real
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
@@ -62,8 +62,8 @@ def _deleted(world: World) -> Iterator[Broken]:
 def _check_run(run: Run) -> Iterator[Broken]:
     if not run.attempts:
         return
-    last = [rows[-1].status for rows in run.attempts.values()]
-    still_open = any(status.is_open for status in last)
+    last = [last_real(rows).status for rows in run.attempts.values()]
+    still_open = any(rows[-1].status.is_open for rows in run.attempts.values())
     if run.status.is_open != still_open:
         yield _broken(run, f"is {run.status} while its items are {_counted(last)}")
     elif not still_open and run.status is not closing_status(last):

@@ -97,9 +97,8 @@ def _may_skip(world: World, fire: DueFire, cover: Run) -> bool:
 def _too_late(world: World, fire: DueFire, cover: Run) -> bool:
     """Out of the on-time window, or the job was switched off before the run was created."""
     age = cover.created_at - fire.fire_time
-    return age >= timedelta(seconds=world.conditions.on_time_window_s) or switched_off(
-        world.people.diary, cover.job_name, fire.fire_time, cover.created_at
-    )
+    window = min(timedelta(seconds=world.conditions.on_time_window_s), cover.terms.misfire_grace)
+    return age >= window or switched_off(world.people.diary, cover.job_name, fire.fire_time, cover.created_at)
 
 
 def _broken(cover: Run, what: str) -> Broken:

@@ -1,15 +1,18 @@
 """What tasks saw agrees with what was recorded (promises 1 and 10).
 
 No task begins before its fire time. Two executions of one item overlap only where the first one's claim was lost or
-stopped without it. What stands as COMPLETED was told by the very execution that held the claim.
+stopped without it, and each goes on from the last checkpoint. What stands as COMPLETED was told by the very execution
+that held the claim.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import Attempt, Run
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.tasks import Witness
@@ -27,6 +30,7 @@ def check(world: World) -> Iterator[Broken]:
             yield _broken(one, f"began at {one.began}, before its fire time")
     for own in by_item.values():
         yield from _overlaps(world, own)
+    yield from _goes_on(world, by_item)
     for run in world.database.runs.values():
         for rows in run.attempts.values():
             for row in rows:
@@ -45,10 +49,30 @@ def _overlaps(world: World, own: list[Witness]) -> Iterator[Broken]:
             yield _broken(later, f"began at {later.began}, beside one of {earlier.node_id} that was not lost")
 
 
+def _goes_on(world: World, by_item: dict[tuple[int, int], list[Witness]]) -> Iterator[Broken]:
+    """Each execution was told to go on from what was saved last of its item: no step before that runs again."""
+    last: dict[tuple[int, int], str] = {}
+    wanted: dict[tuple[int, int, int, int], str] = {}
+    for entry in world.database.history.of(What.SAVED, What.CLAIMED, What.ENDED):
+        item = (entry.run_id or 0, entry.item or 0)
+        if entry.what is What.SAVED:
+            last[item] = entry.note or ""
+        elif entry.what is What.ENDED and entry.note == AttemptStatus.COMPLETED:
+            last.pop(item, None)  # what rolls it back begins with nothing
+        elif entry.what is What.CLAIMED and item in last:
+            wanted[*item, entry.attempt or 0, entry.claim_no or 0] = last[item]
+    for item, own in by_item.items():
+        for one in own:
+            saved = wanted.get((*item, one.key.attempt, one.claim_no))
+            given = json.dumps(one.checkpoint, sort_keys=True)
+            if saved is not None and saved != given:
+                yield _broken(one, f"began from {given}, and {saved} had been saved")
+
+
 def _values(run: Run, row: Attempt, seen: list[Witness]) -> Iterator[Broken]:
     name = f"run {run.run_id} of {run.job_name}, item {row.key.item}, attempt {row.key.attempt}"
     about = f"run_id={run.run_id},"
-    if row.status is not AttemptStatus.COMPLETED:
+    if row.status is not AttemptStatus.COMPLETED or row.compensates:
         if row.values:
             yield Broken(PROMISE, f"{name} is {row.status} and has values", about)
         return
