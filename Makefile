@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check bench bench-on-demand simulate wheel constraints clean
+.PHONY: help setup servers demo test check bench bench-on-demand storm simulate wheel constraints clean
 .NOTPARALLEL:
 SHELL := bash
 
@@ -9,6 +9,7 @@ NODES ?=
 SEED ?=
 RUNS ?=
 WRITE ?=
+TASKS ?=
 
 BIN := .venv/bin
 
@@ -40,6 +41,9 @@ bench: servers ## how late, how many per second, at what share of the processor
 
 bench-on-demand: servers ## submit, drain and pick up work on demand, beside other queues on this machine
 	@$(BIN)/python -m bench.on_demand $(if $(WRITE),--write)
+
+storm: servers ## submitted tasks under kill -9 of nodes and workers, judged: make storm [TASKS=100000] [NODES=3] [SEED=1]
+	@$(BIN)/python -m bench.storm $(if $(TASKS),--tasks $(TASKS)) $(if $(NODES),--nodes $(NODES)) $(if $(SEED),--seed $(SEED))
 
 simulate: setup ## the simulated cluster: make simulate [SEED=7] [RUNS=1000]
 	@$(BIN)/python -m shardkeeper.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))

@@ -51,6 +51,11 @@ begin
 end
 $$;
 
+-- Whether the attempts of a run had no owner; null: there is no such run.
+create function shardkeeper.was_pulled(run_id bigint) returns boolean
+    language sql stable
+    return (select s.claim_key is not null from shardkeeper.shard_run s where s.run_id = was_pulled.run_id limit 1);
+
 -- Inserts a run that nobody's clock brought about, with the first attempts of its items, all PENDING. `items` null: all
 -- of them. Such runs neither take nor await the job's live_run row.
 create function shardkeeper.insert_ordered_run(
@@ -83,7 +88,7 @@ begin
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, not_before, claim_key, pinned_node,
                                        concurrency_value)
     select run_id, fire, item, 1, spec.job_name, claimable_from,
-           case when nodes is null and (kind = 'submit' or not spec.scheduled)
+           case when nodes is null and (kind = 'submit' or shardkeeper.was_pulled(rerun_of))
                 then claimable_from - insert_ordered_run.priority * interval '1 minute' end,
            nodes[item + 1],
            case when spec.concurrency_key is not null

@@ -28,7 +28,7 @@ from tests.servers import PostgresPool
 from tests.waiting import wait_until
 
 TASKS: Final = Path(__file__).parent / "tasks"
-TASK_MODULES: Final = '["witnessing", "ill", "families"]'
+TASK_MODULES: Final = '["witnessing", "ill", "families", "demanded"]'
 PATIENCE_S: Final = 60.0
 _STOP_S: Final = 45.0
 _numbers = count(1)

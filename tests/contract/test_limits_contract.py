@@ -328,3 +328,16 @@ def test_of_a_deleted_job_what_is_still_to_run_runs(story: Story) -> None:
     story.world.author.delete_job("job")
     assert [one.key.item for one in take(story, run)] == [0, 1]
     assert held.key.item == 0
+
+
+def test_pools_are_listed_with_what_runs_in_them_and_what_waits(story: Story) -> None:
+    story.world.author.put_pool("gpu", 1)
+    story.world.author.put_pool("idle", 2)
+    story.job(every=None, pool="gpu")
+    for _ in range(3):
+        story.world.operator.submit("job", {}, None, 0, None, "ada")
+    assert len(story.world.runs.pull(A, 10, [])) == 1
+    assert story.world.operator.pools() == [
+        {"name": "gpu", "size": 1, "running": 1, "waiting": 2},
+        {"name": "idle", "size": 2, "running": 0, "waiting": 0},
+    ]

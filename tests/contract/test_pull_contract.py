@@ -16,8 +16,8 @@ def on_demand(story: Story, name: str = "job", **columns: Any) -> None:
     story.job(name, every=None, **columns)
 
 
-def order(story: Story, job: str = "job", fire_time: datetime | None = None) -> int:
-    return story.world.operator.trigger(job, {"n": 1}, None, fire_time, "anna")
+def order(story: Story, job: str = "job", at: datetime | None = None, **parameters: Any) -> int:
+    return story.world.operator.submit(job, {"n": 1} | parameters, None, 0, at, "anna")
 
 
 def pull(story: Story, most: int = 100, by: str = A, not_jobs: tuple[str, ...] = ()) -> list[Claimed]:
@@ -29,7 +29,7 @@ def ids(claimed: list[Claimed]) -> list[int]:
     return [one.key.run_id for one in claimed]
 
 
-def test_work_of_a_job_without_a_schedule_is_pulled_with_all_that_an_attempt_needs(story: Story) -> None:
+def test_what_is_submitted_is_pulled_with_all_that_an_attempt_needs(story: Story) -> None:
     on_demand(story, sharding_total_count=2)
     run_id = order(story)
     first, second = pull(story)
@@ -42,11 +42,27 @@ def test_work_of_a_job_without_a_schedule_is_pulled_with_all_that_an_attempt_nee
     assert pull(story) == pull(story, by=B) == []
 
 
-def test_work_of_a_job_with_a_schedule_has_an_owner_and_is_not_pulled(story: Story) -> None:
-    story.job()
-    run_id = order(story)
+def test_what_is_triggered_has_an_owner_and_is_not_pulled(story: Story) -> None:
+    on_demand(story)
+    run_id = story.world.operator.trigger("job", {}, None, None, "anna")
     assert pull(story) == []
     assert [row.key.run_id for row in story.pending()] == [run_id]
+
+
+def test_a_submission_of_a_job_with_a_schedule_is_pulled(story: Story) -> None:
+    story.job()
+    run_id = order(story)
+    assert (story.pending(), ids(pull(story))) == ([], [run_id])
+
+
+def test_a_rerun_is_pulled_where_its_run_was(story: Story) -> None:
+    on_demand(story)
+    submitted, triggered = order(story), story.world.operator.trigger("job", {}, None, None, "anna")
+    for one in story.claim_pending():
+        story.end(one, FAILED, error_type="ValueError")
+    reruns = [story.world.operator.rerun(run_id, {}, False, "anna") for run_id in (submitted, triggered)]
+    assert [row.key.run_id for row in story.pending()] == reruns[1:]
+    assert ids(pull(story)) == reruns[:1]
 
 
 def test_what_is_to_be_pulled_is_not_shown_as_pending_until_nobody_pulled_it_for_a_while(
@@ -107,7 +123,7 @@ def test_the_best_of_several_jobs_are_pulled_together(story: Story) -> None:
 
 def test_a_start_in_the_future_is_not_pulled_before_it_has_come(story: Story) -> None:
     on_demand(story)
-    run_id = order(story, fire_time=story.world.now() + timedelta(seconds=60))
+    run_id = order(story, at=story.world.now() + timedelta(seconds=60))
     assert pull(story) == []
     story.world.pass_time(61)
     assert ids(pull(story)) == [run_id]
@@ -245,8 +261,7 @@ def test_no_more_is_pulled_than_a_limit_lets_start_and_others_fill_the_room(stor
 
 def test_a_value_that_is_used_up_hides_no_other(story: Story) -> None:
     on_demand(story, concurrency_key="customer")
-    operator = story.world.operator
-    runs = [operator.trigger("job", {"customer": name}, None, None, "anna") for name in "aaab"]
+    runs = [order(story, customer=name) for name in "aaab"]
     first = pull(story)
     assert ids(first) == [runs[0], runs[3]]
     assert pull(story, by=B) == []

@@ -88,13 +88,6 @@ def test_a_scheduled_jobs_submissions_are_pulled_and_its_triggers_have_owners(st
     assert claim_keys(story, story.world.operator.trigger("job", {}, None, None, "ada")) == [None]
 
 
-def test_whatever_is_ordered_of_a_job_without_a_schedule_is_pulled(story: Story) -> None:
-    story.job(**ON_DEMAND)
-    run = story.world.operator.trigger("job", {}, None, None, "ada")
-    (attempt,) = story.attempts(run)
-    assert attempt["claim_key"] == attempt["not_before"]
-
-
 def test_what_is_pinned_to_nodes_is_not_pulled(story: Story) -> None:
     story.job(**ON_DEMAND, sharding_strategy="each_node")
     run = submit(story)

@@ -254,7 +254,7 @@ def test_an_unfit_node_leaves_the_view_and_draining_is_told_before_being_unfit()
     assert first.published[-1] == world.stored.epoch
 
 
-def test_workers_that_die_are_told_now_and_then_and_never_for_each_of_them() -> None:
+def test_workers_that_die_are_told_now_and_then_never_for_each_of_them_and_the_last_one_too() -> None:
     world = World()
     seat = world.seat("a")
     world.settle(SESSION_S)
@@ -266,8 +266,11 @@ def test_workers_that_die_are_told_now_and_then_and_never_for_each_of_them() -> 
     world.settle(1.0)
     assert world.info("a").restarts == 1
     world.settle(10.0)
+    assert world.info("a").restarts == 49
     seat.coordination.workers(True, 50)
-    world.settle(1.0)
+    world.settle(5.0)
+    assert world.info("a").restarts == 49
+    world.settle(5.0)
     assert world.info("a").restarts == 50
 
 

@@ -71,6 +71,7 @@ def price_index(**given: Any) -> Any:
 def test_all_spec_files_are_valid() -> None:
     specs = load_spec_files([SAMPLES])
     assert {job.name for job in specs.jobs} == {
+        "count-primes",
         "price-index",
         "implausible-index",
         "store-health",
@@ -121,3 +122,22 @@ def test_the_script_fails_above_the_limit() -> None:
     done = subprocess.run([str(script), "/", "-1"], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "more than -1%" in done.stderr
+
+
+def test_primes_are_counted_from_the_last_checkpoint_on() -> None:
+    from shardkeeper_samples.primes import CountPrimes  # noqa: PLC0415  importable only once the path is set
+
+    whole = run_task(CountPrimes, parameters={"below": 100_000, "step": 7_000})
+    assert whole.result == {"below": 100_000, "primes": 9592}
+    assert whole.progress[-1] == (1.0, "9592 primes below 100000")
+    interrupted = whole.checkpoints[4]
+    rest = run_task(CountPrimes, parameters={"below": 100_000, "step": 7_000}, checkpoint=interrupted)
+    assert rest.result == whole.result
+    assert len(rest.checkpoints) == len(whole.checkpoints) - 5
+
+
+def test_primes_refuse_what_is_no_number() -> None:
+    from shardkeeper_samples.primes import CountPrimes  # noqa: PLC0415  importable only once the path is set
+
+    with pytest.raises(ValueError, match="not a whole number"):
+        run_task(CountPrimes, parameters={"below": "many"})

@@ -1,4 +1,4 @@
-"""What a command works with: the operations, and in whose name.
+"""What a command works with: the operations.
 
 The adapters are loaded when a command first asks for the operations: `next` of an expression, wrong usage and help
 answer at once.
@@ -6,9 +6,7 @@ answer at once.
 
 from __future__ import annotations
 
-import getpass
 import importlib
-import os
 from typing import Any, Final
 
 import click
@@ -27,11 +25,3 @@ def operations() -> Operations:
         root.call_on_close(made.close)
     found: Operations = root.obj
     return found
-
-
-def actor() -> str:
-    """Who orders: the name of the user, for the audit."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

@@ -9,9 +9,10 @@ from typing import Any
 import click
 from rich.text import Text
 
-from shardkeeper.cli.context import actor, operations
+from shardkeeper.cli.context import operations
 from shardkeeper.cli.options import ahead, answering, labels, watching
 from shardkeeper.cli.output import Column, Output, coloured, facts, plain, text
+from shardkeeper.node.actor import actor
 from shardkeeper.node.operations.flows import Step
 
 

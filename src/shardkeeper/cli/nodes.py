@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from shardkeeper.cli.context import actor, operations
+from shardkeeper.cli.context import operations
 from shardkeeper.cli.options import answering, labels, watching
 from shardkeeper.cli.output import Column, Output, coloured, facts, notes, plain, state, table, text
+from shardkeeper.node.actor import actor
 
 
 @click.command()

@@ -87,6 +87,19 @@ def parameter(value: Any) -> tuple[str, Any]:
         return name, given
 
 
+def json_object(value: Any) -> dict[str, Any]:
+    """A JSON object."""
+    if isinstance(value, dict):
+        return value
+    try:
+        found = json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"{value[:100].strip()!r} is not JSON") from error
+    if not isinstance(found, dict):
+        raise click.BadParameter(f'{value[:100].strip()!r} is no JSON object; write {{"name": value}}')
+    return found
+
+
 def _relative(value: Any, sign: int) -> datetime:
     if isinstance(value, datetime):
         return value
@@ -117,6 +130,18 @@ parameters = click.option(
     callback=lambda ctx, param, given: dict(given),
     help="A parameter NAME=VALUE, over the job's; the value as JSON where it is. May be given again.",
 )
+
+
+def waiting(command: F) -> F:
+    """Adds --wait and --timeout."""
+    for option in (
+        click.option("--timeout", type=duration, help="How long --wait waits; default: for ever."),
+        click.option(
+            "--wait", is_flag=True, help="Until it has ended; exit 1 when it failed, 75 when time ran out."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def answering(command: F) -> F:

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from shardkeeper.cli.context import actor, operations
+from shardkeeper.cli.context import operations
 from shardkeeper.cli.failures import REFUSED
-from shardkeeper.cli.options import ago, answering, duration, instant, parameters
+from shardkeeper.cli.options import ago, answering, instant, parameters, waiting
 from shardkeeper.cli.output import Output, note, print_json
 from shardkeeper.cli.runs import show_run
 from shardkeeper.domain.runs import RunStatus
+from shardkeeper.node.actor import actor
 
 NEWEST = 50
 """How many dead letters are run again at once, unless all are asked for."""
@@ -23,8 +24,7 @@ NEWEST = 50
 @parameters
 @click.option("--item", type=click.IntRange(0), help="Only this item.")
 @click.option("--fire-time", type=instant, help="The run's fire time; default: PostgreSQL's clock.")
-@click.option("--wait", is_flag=True, help="Until it has ended; exit 1 when it failed, 75 when time ran out.")
-@click.option("--timeout", type=duration, help="How long --wait waits; default: for ever.")
+@waiting
 @answering
 def trigger(
     output: Output,

@@ -8,11 +8,12 @@ from typing import Any
 import click
 from rich.text import Text
 
-from shardkeeper.cli.context import actor, operations
+from shardkeeper.cli.context import operations
 from shardkeeper.cli.failures import DIFFERENT
 from shardkeeper.cli.options import answering
 from shardkeeper.cli.output import STYLES, Output, notes, print_json, show, text
 from shardkeeper.domain.specset import Difference
+from shardkeeper.node.actor import actor
 
 paths = click.argument(
     "paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE_OR_FOLDER]..."

@@ -4,18 +4,18 @@ rules 3 and 4)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from shardkeeper.domain.runs import AttemptKey, TriggerKind
+from shardkeeper.domain.value import value
 
 POINT_OF_PRIORITY = timedelta(minutes=1)
 """Of attempts without an owner: so long a wait a point of priority makes up for. So none starves."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CreateRun:
     """Create the run of one scheduled fire with all its attempts, or claim of it when it exists.
 
@@ -53,7 +53,7 @@ class Creation(StrEnum):
     """A value of this request cannot be stored; ``reason`` says which."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunHead:
     """What an attempt needs to know of its run. ``parameters`` are the run's own (a trigger's), not yet
     merged."""
@@ -66,7 +66,7 @@ class RunHead:
     parameters: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Claimed:
     """An attempt that is now RUNNING under the caller. ``tries`` ended before it, ``takeovers`` were lost
     before it. ``compensates``: it rolls back what the item did, in a run that has failed for good."""
@@ -81,7 +81,7 @@ class Claimed:
     compensates: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CreateAnswer:
     """The answer to one CreateRun, in the order asked. ``now`` is the store's clock; ``reason`` is for
     people."""
@@ -93,7 +93,7 @@ class CreateAnswer:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pending:
     """A claimable PENDING attempt: due (not_before), its run not waiting for the live_run row and not to be
     stopped.

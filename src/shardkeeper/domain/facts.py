@@ -5,25 +5,25 @@ Facts are for people and instruments; nothing in the engine is decided by them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, RunStatus
+from shardkeeper.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Joined:
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class JoinRefused:
     """Another incarnation of this node_id is not dead yet: it is waited for, then taken over."""
 
     predecessor: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FoundDead:
     """This incarnation was taken over while it was away; the node goes on under a new one."""
 
@@ -31,14 +31,14 @@ class FoundDead:
     attempts_halted: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TakenOver:
     incarnation: str
     lost: int
     reissued: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MembersChanged:
     """Ownership moved: these nodes share the work now."""
 
@@ -46,7 +46,7 @@ class MembersChanged:
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunCreated:
     job_name: str
     run_id: int
@@ -55,7 +55,7 @@ class RunCreated:
     """From the fire time to the answer, by the store's clock."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FireLeft:
     """A fire that this node does not create: out of the on-time window or not storable; the sweep accounts
     for it."""
@@ -65,13 +65,13 @@ class FireLeft:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptClaimed:
     job_name: str
     key: AttemptKey
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptRecorded:
     job_name: str
     key: AttemptKey
@@ -82,7 +82,7 @@ class AttemptRecorded:
     ran_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OutcomeSuperseded:
     """A result that came too late: another claim owns the attempt, or it was closed. Nothing was written."""
 
@@ -90,7 +90,7 @@ class OutcomeSuperseded:
     key: AttemptKey
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OutcomeRefused:
     """The store cannot hold a value of this outcome; the attempt is recorded as FAILED instead."""
 
@@ -99,35 +99,35 @@ class OutcomeRefused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class JobDeclined:
     job_name: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WorkersLost:
     """Worker processes cannot be kept alive: this node takes no work, and tries again after a while."""
 
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WorkersBack:
     """A worker lives again: this node takes work."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class StoreLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class StoreFound:
     away_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CallUnanswered:
     """A lane of the node got no answer from PostgreSQL; told now and then for as long as it lasts."""
 
@@ -135,7 +135,7 @@ class CallUnanswered:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SweepLeftToOthers:
     """Specs of a newer version of Shardkeeper cannot be judged here: no sweep of this node for a while."""
 
@@ -143,30 +143,30 @@ class SweepLeftToOthers:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LeaseLapsed:
     """PostgreSQL has not answered for a whole lease: others may take over what runs here."""
 
     attempts_halted: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ClockSkewed:
     by_s: float
     within_limit: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Draining:
     leaving: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class NodeLeft:
     given_back: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CoordinatorSeen:
     """The link with ZooKeeper changed, or something unreadable lies there."""
 
@@ -174,13 +174,13 @@ class CoordinatorSeen:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ViewPublished:
     epoch: int
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ViewRefused:
     """Somebody else leads, or the link broke: the next snapshot tells."""
 
@@ -189,7 +189,7 @@ class ViewRefused:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DutyDone:
     """One round of a duty: what it did, in words."""
 
@@ -197,25 +197,25 @@ class DutyDone:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ListenerChanged:
     listening: bool
     problem: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class JournalDamaged:
     """A line of the journal of outcomes cannot be read and was left out."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AlertsSent:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AlertsHeldUp:
     """The service refused; ``retry_after_s`` None: it will not be tried again by itself."""
 

@@ -4,22 +4,22 @@ rules 5 and 6)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, Phase, RunStatus
+from shardkeeper.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ValueRow:
     key: str
     value: Any
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outcome:
     """How one attempt ended. Stored only when attempt, incarnation and ``claim_no`` are still the row's.
 
@@ -62,7 +62,7 @@ class Recording(StrEnum):
     """A value in it cannot be stored (``reason``): the caller records FAILED in its place."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OutcomeAnswer:
     key: AttemptKey
     recording: Recording
@@ -71,7 +71,7 @@ class OutcomeAnswer:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Progress:
     """What a running attempt says of itself; None leaves a column as it is.
 

@@ -5,9 +5,10 @@ Each enumeration is the CHECK of its column: the value of a member is the text t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from shardkeeper.domain.value import value
 
 
 class RunStatus(StrEnum):
@@ -65,7 +66,7 @@ class Phase(StrEnum):
     COMPENSATE = "compensate"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptKey:
     """The key of one attempt. The fire time is carried everywhere, so that only one partition is looked at."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shardkeeper.domain.attempts import POINT_OF_PRIORITY, Claimed, CreateAnswer, CreateRun, Creation
+from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creation
 from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.runs import AttemptKey, RunStatus, TriggerKind
 from shardkeeper.domain.specs import Overlap
@@ -185,7 +185,6 @@ def insert_run(
     for item in items:
         key = AttemptKey(run.run_id, run.fire_time, item, 1)
         row = Attempt(key, run, run.created_at, nodes[item] if nodes else None, concurrency_value=value)
-        row.claim_key = None if nodes else claim_key(run, run.created_at)
         run.attempts[item] = [row]
     database.note(What.RUN_CREATED, run, version=run.version.version, note=run.kind, fires=1)
     has_turn = True
@@ -194,13 +193,6 @@ def insert_run(
     if has_turn:
         database.claimable.update((rows[0], None) for rows in run.attempts.values())
     return run
-
-
-def claim_key(run: Run, claimable_from: datetime) -> datetime | None:
-    """Where attempts without an owner stand in the queue of their job; None: they have an owner."""
-    if run.kind is TriggerKind.SUBMIT or not run.terms.scheduled:
-        return claimable_from - run.priority * POINT_OF_PRIORITY
-    return None
 
 
 def insert_record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from shardkeeper.domain.leases import LeaseState
@@ -157,3 +158,19 @@ def node_listing(database: MemoryDatabase, lease: LeaseRow) -> Row:
         "beaten_at": lease.beaten_at,
         "running": len(database.held.get(who.incarnation, ())) if lease.state is not LeaseState.DEAD else 0,
     }
+
+
+def pool_listing(database: MemoryDatabase) -> list[Row]:
+    """The rows of the ``pool_status`` view."""
+    now = database.now()
+    newest = [(run, rows[-1]) for run in database.open_runs.values() for rows in run.attempts.values()]
+    running = Counter(row.pool for _, row in newest if row.status is AttemptStatus.RUNNING)
+    waiting = Counter(
+        database.jobs.get(run.job_name, {}).get("pool")
+        for run, row in newest
+        if row.status is AttemptStatus.PENDING and not run.waiting and (row.not_before or now) <= now
+    )
+    return [
+        {"name": name, "size": size, "running": running[name], "waiting": waiting[name]}
+        for name, size in sorted(database.pools.items())
+    ]

@@ -72,6 +72,10 @@ class MemoryOperator(Connection):
         ]
 
     @store_call
+    def pools(self) -> list[Row]:
+        return listings.pool_listing(self.database)
+
+    @store_call
     def leases(self) -> list[Row]:
         newest = self.database.newest_lease
         return [listings.node_listing(self.database, newest[node_id]) for node_id in sorted(newest)]

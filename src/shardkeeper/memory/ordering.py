@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shardkeeper.domain.attempts import POINT_OF_PRIORITY
 from shardkeeper.domain.errors import OrderRefused
 from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import TriggerKind
 from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
-from shardkeeper.memory.creation import claim_key, insert_run, new_run
+from shardkeeper.memory.creation import insert_run, new_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.rows import ImplVersion, JobTerms, JobVersion, Run
 from shardkeeper.memory.storable import why_not_storable
@@ -124,10 +125,12 @@ def insert_ordered(
     by: str | None,
     flow: str | None = None,
     parent_run: int | None = None,
+    pulled: bool = False,
 ) -> Run:
     """Insert a run that nobody's clock brought about, with the first attempts of its items, all PENDING.
 
-    Of a submission, and of a job without a schedule, they have no owner: whoever has room pulls them by ``claim_key``.
+    Those of a submission have no owner: whoever has room pulls them by ``claim_key``. So it is with those that are
+    ``pulled``: a submission's rerun.
     """
     run = new_run(database, kind, of.version, of.terms, fire_time, of.impl.version, of.total)
     run.parameters, run.priority, run.requested_by = parameters, priority, by
@@ -136,5 +139,6 @@ def insert_ordered(
     for rows in run.attempts.values():
         first = rows[0]
         first.not_before = first.claimable_from = not_before
-        first.claim_key = None if of.nodes is not None else claim_key(run, not_before)
+        if of.nodes is None and (pulled or kind is TriggerKind.SUBMIT):
+            first.claim_key = not_before - priority * POINT_OF_PRIORITY
     return run

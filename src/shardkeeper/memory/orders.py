@@ -97,6 +97,7 @@ def rerun(
         priority=old.priority,
         by=by,
         flow=flow_of(old),
+        pulled=any(row.claim_key is not None for rows in old.attempts.values() for row in rows),
     )
     run.rerun_of = old.run_id
     _take_checkpoints(old, run)

@@ -19,7 +19,8 @@ from shardkeeper.domain.specs import JobSpec
 from shardkeeper.domain.validation import Limits
 from shardkeeper.journal.file_journal import FileJournal
 from shardkeeper.node.board import Board
-from shardkeeper.node.compose_options import connection_options, zookeeper_options
+from shardkeeper.node.compose_database import connection_options
+from shardkeeper.node.compose_options import zookeeper_options
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.daemon import Daemon, Machinery, Startable
 from shardkeeper.node.duties import Duty, DutyRoster

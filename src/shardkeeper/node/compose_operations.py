@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from shardkeeper.domain.validation import Limits
-from shardkeeper.node.compose_options import connection_options, zookeeper_options
+from shardkeeper.node.compose_database import connection_options
+from shardkeeper.node.compose_options import zookeeper_options
 from shardkeeper.node.histories import HistoryReader
 from shardkeeper.node.operations import (
     BackfillOperations,

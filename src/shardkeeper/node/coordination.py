@@ -62,6 +62,7 @@ class Coordination:
         self._entered = False
         self._draining = False
         self._fit = True
+        self._restarts, self._restarts_due = 0, False
         self._restarts_said_at = float("-inf")
         self._skewed = False
         self._snapshot: Snapshot | None = None
@@ -103,12 +104,14 @@ class Coordination:
 
     def workers(self, fit: bool, restarts: int) -> None:
         """Say whether workers can be kept alive, and how many have died; that alone is said only now and then."""
-        now = self._clock.monotonic()
-        died = restarts != self._info.restarts and now - self._restarts_said_at >= RESTARTS_SAID_EVERY_S
-        if fit == self._fit and not died:
-            return
-        self._fit, self._restarts_said_at = fit, now
-        self._say(replace(self._info, state=self._state(), restarts=restarts))
+        self._restarts = restarts
+        if fit != self._fit:
+            self._fit = fit
+            self._say_restarts()
+        elif restarts != self._info.restarts and not self._restarts_due:
+            # the last one of many is told too, though nothing may come after it
+            self._restarts_due = True
+            self._later(max(0.0, self._restarts_said_at + RESTARTS_SAID_EVERY_S - self._clock.monotonic()))
 
     def skewed(self, skewed: bool) -> None:
         """Say whether this node's clock is wrong: it creates nothing then, and must own nothing."""
@@ -154,7 +157,10 @@ class Coordination:
         return []
 
     def reconsider(self) -> None:
-        """Publish a view if it is this node's turn."""
+        """Say what has waited to be said; publish a view if it is this node's turn."""
+        now = self._clock.monotonic()
+        if self._restarts_due and now >= self._restarts_said_at + RESTARTS_SAID_EVERY_S - SHORTEST_WAIT_S:
+            self._say_restarts()
         snapshot = self._snapshot
         if snapshot is None or self._publishing or not self._entered:
             return
@@ -164,6 +170,10 @@ class Coordination:
             self._coordinator.publish(decision.view, snapshot.view_version)
         elif isinstance(decision, Wait) and decision.for_s is not None:
             self._later(max(SHORTEST_WAIT_S, decision.for_s))
+
+    def _say_restarts(self) -> None:
+        self._restarts_due, self._restarts_said_at = False, self._clock.monotonic()
+        self._say(replace(self._info, state=self._state(), restarts=self._restarts))
 
     def _say(self, info: NodeInfo) -> None:
         if info == self._info:

@@ -58,6 +58,9 @@ class OperatorStore(Protocol):
     def running_items(self, job: str | None = None) -> list[Row]:
         """PENDING and RUNNING attempts: job_name, item, status, node_id, run_id, fire_time."""
 
+    def pools(self) -> list[Row]:
+        """The ``pool_status`` view, by name: name, size, running, waiting."""
+
     def leases(self) -> list[Row]:
         """The ``node`` view: members as last seen, with their lease."""
 

@@ -9,18 +9,19 @@ begun: nothing of it ran), carrying its key and ``claim_no``. An order that ends
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from shardkeeper.domain.runs import AttemptKey, Phase
+from shardkeeper.domain.value import value
 
 Kind = Literal["python", "script", "http"]
 Isolation = Literal["process", "thread"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptOrder:
     """Run this attempt now (its fire time has come: workers wait for nothing)."""
 
@@ -56,7 +57,7 @@ class EndingStatus(StrEnum):
     """Back to PENDING after ``delay_s``, using up no attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EndedValue:
     """A CalculateValue as it left the task: ``value`` is JSON."""
 
@@ -65,7 +66,7 @@ class EndedValue:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Ending:
     """What became of an attempt. Texts are bounded and redacted; instants are aware UTC; ``*_ms`` None: phase
     not reached.
@@ -100,7 +101,7 @@ class Ending:
     """It had begun, and its class overrides ``compensate``; known of one whose worker died, too."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptStarted:
     """``at``: wall clock, UTC, when the first phase began."""
 
@@ -114,7 +115,7 @@ class AttemptStarted:
     """The first phase: INITIALIZE, or COMPENSATE."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptProgressed:
     """``fraction`` 0..1 or None; rate-limited by the worker, the newest counts."""
 
@@ -125,7 +126,7 @@ class AttemptProgressed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptOwes:
     """It begins ``calculate``, with a class that overrides ``compensate``: should its run fail for good, it is to be
     rolled back, also when nothing more is heard of it."""
@@ -134,21 +135,21 @@ class AttemptOwes:
     claim_no: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptCheckpointed:
     key: AttemptKey
     claim_no: int
     checkpoint: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptEnded:
     key: AttemptKey
     claim_no: int
     ending: Ending
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptReturned:
     """Given back unbegun: workers are closing, or none can be started (``reason``). It uses up no attempt."""
 
@@ -157,7 +158,7 @@ class AttemptReturned:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WorkersChanged:
     """``alive`` of ``wanted`` worker processes; ``restarts``: unexpected deaths since start; ``problem``: why
     none can be started.
@@ -169,7 +170,7 @@ class WorkersChanged:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EntrypointChecked:
     """The answer to ``check``: None when it can be run here."""
 
@@ -190,7 +191,7 @@ WorkerEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WorkersSaid:
     """Events in their order: what there was to say at one time."""
 

@@ -59,6 +59,7 @@ SELECT s.job_name, s.item, s.status, s.node_id, s.run_id, s.fire_time FROM shard
 WHERE s.status IN ('PENDING', 'RUNNING') AND (%(job)s::text IS NULL OR s.job_name = %(job)s)
 ORDER BY s.job_name, s.item, s.fire_time, s.run_id
 """
+POOLS: Final = "SELECT p.name, p.size, p.running, p.waiting FROM shardkeeper.pool_status p ORDER BY p.name"
 NODES: Final = "SELECT * FROM shardkeeper.node"
 MIRRORED: Final = "SELECT m.view FROM shardkeeper.mirrored_view m"
 HEALTH: Final = """

@@ -67,6 +67,9 @@ class PostgresOperator:
     def running_items(self, job: str | None = None) -> list[Row]:
         return self._connection.rows(listings.OPEN_ITEMS, {"job": job})
 
+    def pools(self) -> list[Row]:
+        return self._connection.rows(listings.POOLS)
+
     def leases(self) -> list[Row]:
         return self._connection.rows(listings.NODES)
 

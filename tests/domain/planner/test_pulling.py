@@ -23,7 +23,9 @@ from tests.domain.planner.desk import Desk, claimed, job, key, of, row
 
 
 def on_demand(desk: Desk, **spec: Any) -> Desk:
+    """A job on demand, on a node where some attempt of a tenth of a second has ended."""
     desk.specs(job(every=None, **spec))
+    desk.planner.mind.holdings.lasted(0.1)
     return desk
 
 
@@ -201,3 +203,9 @@ def test_what_has_an_owner_stays_with_it() -> None:
     desk.claims(claimed(run_id=1), claimed(run_id=2))
     desk.seconds = 100.0
     assert not of(desk.tell(PendingDue()), TakeBack)
+
+
+def test_nothing_is_pulled_ahead_while_nobody_knows_how_long_tasks_take() -> None:
+    desk = Desk(capacity=2).up()
+    desk.specs(job(every=None))
+    assert hint(desk) == [Pull(desk.incarnation, 2)]

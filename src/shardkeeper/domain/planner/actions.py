@@ -4,7 +4,6 @@ event."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,22 +12,23 @@ from shardkeeper.domain.outcomes import Outcome, Progress
 from shardkeeper.domain.planner.events import Event
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.domain.specs import ImplVersion, JobVersion, SourceData
+from shardkeeper.domain.value import value
 from shardkeeper.domain.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Join:
     """Register ``incarnation``'s lease; JoinAnswered follows."""
 
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Beat:
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TakeOver:
     """The incarnation ``dead`` was seen at ``beat`` for a whole lease."""
 
@@ -37,12 +37,12 @@ class TakeOver:
     beat: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MirrorView:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SayDraining:
     """Write it into the lease row and into the coordinator; DrainAnswered follows."""
 
@@ -50,61 +50,61 @@ class SayDraining:
     draining: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SaySkewed:
     """Tell the coordinator whether this node's clock is wrong: it creates nothing then, so the view leaves it out."""
 
     skewed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Leave:
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Enter:
     """This incarnation holds a lease: take part in the coordinator, and do duties."""
 
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class End:
     """The node's life is over: everything was handed over."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReadSpecs:
     """Read changes since the last reading, or these names; SpecsRead follows."""
 
     jobs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReadPinned:
     job_versions: tuple[int, ...]
     impl_versions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReadPending:
     incarnation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Create:
     incarnation: str
     request: CreateRun
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Claim:
     incarnation: str
     keys: tuple[AttemptKey, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pull:
     """Claim the best attempts that have no owner, at most ``most``, of no job among ``not_jobs``; Pulled follows."""
 
@@ -113,7 +113,7 @@ class Pull:
     not_jobs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Launch:
     """Hand a claimed attempt to the workers."""
 
@@ -123,7 +123,7 @@ class Launch:
     sources: tuple[SourceData, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Halt:
     """Ask a running attempt to stop; after ``kill_after_s`` seconds it is killed with its children."""
 
@@ -132,7 +132,7 @@ class Halt:
     kill_after_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TakeBack:
     """Have an attempt returned that has not begun; one that has is left alone."""
 
@@ -140,24 +140,24 @@ class TakeBack:
     claim_no: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class HaltAll:
     """Kill everything that runs, at once: this incarnation is dead, and no result of it will be taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Record:
     incarnation: str
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Report:
     incarnation: str
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CloseUnrunnable:
     """No node can run these, for too long."""
 
@@ -166,7 +166,7 @@ class CloseUnrunnable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Decline:
     """This node cannot run the job under these versions (of the job, of its ImplSpec)."""
 
@@ -175,33 +175,33 @@ class Decline:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ForgetDeclines:
     """The code on this node was renewed: whatever it could not run is tried again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Resize:
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ArmTimer:
     key: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DisarmTimer:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RebuildTimers:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Wake:
     """Give this event back at ``at_mono`` on the monotonic clock."""
 
@@ -209,7 +209,7 @@ class Wake:
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Alert:
     """An alert that no outcome writes; ``event_key`` makes it one row however many nodes say it."""
 
@@ -218,7 +218,7 @@ class Alert:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tell:
     """A fact, for log and metrics."""
 

@@ -7,7 +7,6 @@ values are seconds of the node's monotonic clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pending
@@ -16,10 +15,11 @@ from shardkeeper.domain.leases import BeatAnswer, JoinAnswer, TakeoverAnswer
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.domain.specs import ImplVersion, JobVersion
+from shardkeeper.domain.value import value
 from shardkeeper.domain.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Moment:
     """When an event is handled: the wall clock (aware, UTC) and the monotonic clock (seconds)."""
 
@@ -27,19 +27,19 @@ class Moment:
     mono: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Started:
     """The node begins its life, or begins anew under another incarnation."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class JoinAnswered:
     incarnation: str
     answer: JoinAnswer
     sent_mono: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Beaten:
     """The answer to a beat, and when it was sent: the own lease counts from there."""
 
@@ -48,27 +48,27 @@ class Beaten:
     sent_mono: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class StoreAway:
     """Creations and claims are not answered: PostgreSQL cannot be reached."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class BeatUnanswered:
     """PostgreSQL did not answer a beat."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TakeoverAnswered:
     dead: str
     answer: TakeoverAnswer
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SpecsRead:
     """Complete histories of the names given; ``whole``: of every job and impl there is."""
 
@@ -77,7 +77,7 @@ class SpecsRead:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PinnedRead:
     """Versions that attempts are pinned to. ``missing``: job or impl versions that cannot be read here, with
     the reason."""
@@ -87,31 +87,31 @@ class PinnedRead:
     missing: Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ViewSeen:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TimerFired:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ClockStepped:
     """The wall clock moved against the monotonic one by ``by_s`` seconds."""
 
     by_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunsAnswered:
     incarnation: str
     requests: tuple[CreateRun, ...]
     answers: tuple[CreateAnswer, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RunsUnanswered:
     """Nobody knows whether these were created or claimed: looked at again once the store is back."""
 
@@ -119,7 +119,7 @@ class RunsUnanswered:
     requests: tuple[CreateRun, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ClaimsAnswered:
     """``asked`` by key; what is not among ``claimed`` was not to be had (or, unanswered, is not known)."""
 
@@ -128,7 +128,7 @@ class ClaimsAnswered:
     claimed: tuple[Claimed, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pulled:
     """What a pull of ``most`` attempts brought; ``claimed`` None: nobody knows, as the store did not answer."""
 
@@ -137,7 +137,7 @@ class Pulled:
     claimed: tuple[Claimed, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PendingRead:
     """``full``: there may be more than these."""
 
@@ -146,14 +146,14 @@ class PendingRead:
     full: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptBegan:
     """The worker started the first phase, or says how far it is: to be reported."""
 
     report: Progress
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AttemptOver:
     """A worker is done with an attempt. ``outcome`` is as the task ended, without the policy's word on a
     next attempt.
@@ -165,14 +165,14 @@ class AttemptOver:
     declined: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OutcomesAnswered:
     incarnation: str
     outcomes: tuple[Outcome, ...]
     answers: tuple[OutcomeAnswer, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CapacityChanged:
     """``capacity`` attempts may run at once; ``fit`` False: workers cannot be kept alive (``problem``), so nothing is
     claimed."""
@@ -182,7 +182,7 @@ class CapacityChanged:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Hinted:
     """Something about attempts changed (an order, work): look now, not at the next round."""
 
@@ -190,7 +190,7 @@ class Hinted:
     work: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DrainAsked:
     """Take no more work. ``leave``: and go, when what runs has ended or ``grace_s`` seconds have passed."""
 
@@ -198,7 +198,7 @@ class DrainAsked:
     grace_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DrainAnswered:
     """The lease row says draining now: others take the node's share from their next reading on."""
 
@@ -206,7 +206,7 @@ class DrainAnswered:
     draining: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Left:
     """The lease has been given up, or (``gone`` False) the store still has attempts RUNNING under it."""
 
@@ -217,66 +217,66 @@ class Left:
 # What the planner says to itself, later.
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class BeatDue:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PendingDue:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PullDue:
     """Look again for what was submitted while the last hint was under way: hints are gathered."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class JoinDue:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LeaseEnds:
     """The own lease, counted from the last beat sent, would end now."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CreateDue:
     request: CreateRun
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SpecsDue:
     """Read these jobs again: the store knew of another version than this node."""
 
     jobs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LookOn:
     """Go on with a look-back that is cut into pieces, so that no event waits long."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class HandedOver:
     """``drain``: which of this node's drains, so that an older one's end is told from a newer one's."""
 
     drain: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class GraceOver:
     """What still runs is halted now."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LastWord:
     """What was halted has had its time to be recorded."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TasksRenewed:
     """Task code was taken up anew: what could not run may run now."""
 

@@ -56,6 +56,7 @@ class Holdings:
         self._ahead_s = ahead_s
         self._most_ahead = most_ahead
         self._usual_s = UNKNOWN_DURATION_S
+        self._any_ended = False
         self._held: dict[AttemptKey, Holding] = {}
         self._live = 0
         self._asked: dict[AttemptKey, None] = {}
@@ -88,12 +89,10 @@ class Holdings:
 
     def room_to_pull(self, busy_at: int) -> int:
         """How many attempts without an owner may be asked for now: none where the node is busy, and none to lie before
-        tasks that take long, since others may be free for them."""
+        tasks that take long, or of which nobody knows yet how long they take, since others may be free for them."""
         if not self.fit or self.capacity <= 0:
             return 0
-        full = self.capacity + min(
-            self._most_ahead, int(self.capacity * self._ahead_s / max(self._usual_s, SHORTEST_S))
-        )
+        full = self.capacity + (self.ahead - 1 if self._any_ended else 0)
         taken = self._live + len(self._asked) + self._reserved
         return full - taken if taken * 100 < busy_at * full else 0
 
@@ -104,6 +103,7 @@ class Holdings:
 
     def lasted(self, seconds: float) -> None:
         """An attempt took so long in its worker: what is usual moves towards it, quickly up and slowly down."""
+        self._any_ended = True
         weight = SLOWER_WEIGHT if seconds > self._usual_s else QUICKER_WEIGHT
         self._usual_s += weight * (seconds - self._usual_s)
 

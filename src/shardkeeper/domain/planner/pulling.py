@@ -103,7 +103,8 @@ class Pulling:
         job = holding.job
         if job is None or job.spec.sharding_strategy is Strategy.EACH_NODE:
             return False
-        return holding.claimed.run.kind is TriggerKind.SUBMIT or not job.spec.scheduled
+        kind = holding.claimed.run.kind
+        return kind is TriggerKind.SUBMIT or (kind is TriggerKind.RERUN and not job.spec.scheduled)
 
     def refill(self) -> list[Action]:
         """Room came free: pull when there was more before, in batches worth a call."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shardkeeper.domain.errors import GaveUpWaiting, NotFound
+from shardkeeper.domain.errors import NotFound
 from shardkeeper.domain.naming import parse_run_name
 from shardkeeper.domain.problems import shown
 from shardkeeper.domain.runs import AttemptStatus, RunStatus
+from shardkeeper.node.operations.waiting import Waiting
 from shardkeeper.ports.operator import OperatorStore, Row, RunFilter
 
 POLL_S = 0.2
@@ -23,8 +24,8 @@ class RunOperations:
         self, store: OperatorStore, monotonic: Callable[[], float], pause: Callable[[float], object]
     ) -> None:
         self._store = store
-        self._monotonic = monotonic
         self._pause = pause
+        self._waiting = Waiting(store, monotonic, pause)
 
     def listing(self, wanted: RunFilter) -> list[Row]:
         """Newest fire time first."""
@@ -44,6 +45,34 @@ class RunOperations:
         """The manual run. Raises OrderRefused."""
         return self.get(str(self._store.trigger(job, parameters, item, fire_time, by)))
 
+    def submit(
+        self,
+        job: str,
+        parameters: Mapping[str, Any],
+        key: str | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> int:
+        """The submission's run. Raises OrderRefused."""
+        return self._store.submit(job, parameters, key, priority, at, by)
+
+    def submit_many(
+        self,
+        job: str,
+        parameters: Sequence[Mapping[str, Any]],
+        keys: Sequence[str] | None,
+        priority: int,
+        at: datetime | None,
+        by: str,
+    ) -> list[int]:
+        """All or none of them. Raises OrderRefused."""
+        return self._store.submit_many(job, parameters, keys, priority, at, by)
+
+    def pools(self) -> list[Row]:
+        """By name: size, running and waiting attempts."""
+        return self._store.pools()
+
     def stop(self, run: str, by: str) -> bool:
         """Ask a run to stop; False: it had ended. Raises NotFound."""
         return self._store.stop(int(self.get(run)["id"]), by)
@@ -62,16 +91,12 @@ class RunOperations:
 
     def wait(self, run_id: int, timeout_s: float | None) -> Row:
         """The run once it is closed. Raises GaveUpWaiting."""
-        until = None if timeout_s is None else self._monotonic() + timeout_s
-        while True:
-            row = self.get(str(run_id))
-            if not RunStatus(row["status"]).is_open:
-                return row
-            if until is not None and self._monotonic() >= until:
-                raise GaveUpWaiting(
-                    f"run {run_id} is still {row['status']} after {timeout_s:g} s; it goes on"
-                )
-            self._pause(POLL_S)
+        self._waiting.until_ended([run_id], timeout_s)
+        return self.get(str(run_id))
+
+    def wait_all(self, run_ids: Sequence[int], timeout_s: float | None) -> list[Row]:
+        """What ``run_states`` says of each once all are closed. Raises GaveUpWaiting."""
+        return self._waiting.until_ended(run_ids, timeout_s)
 
     def follow(self, run: str) -> Iterator[Row]:
         """Each attempt as it changes (status, phase or progress), until the run is closed; each closed attempt once."""
