@@ -55,13 +55,13 @@ declare
     v_states  text[];
     v_lone    integer[];
 begin
-    -- of two outcomes for one attempt in a batch the first counts
+    -- of two outcomes for one claim in a batch the first counts; of an attempt that came back here, each is of its own
     select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt),
            array_agg(distinct o.run_id), array_agg(distinct o.item), min(o.fire_time), max(o.fire_time)
       into v_in, v_ids, v_items, v_from, v_to
-      from (select distinct on (i.run_id, i.item, i.attempt) i.*
+      from (select distinct on (i.run_id, i.item, i.attempt, i.claim_no) i.*
               from jsonb_populate_recordset(null::shardkeeper.outcome, p_outcomes) i
-             order by i.run_id, i.item, i.attempt, i.ord) o;
+             order by i.run_id, i.item, i.attempt, i.claim_no, i.ord) o;
     perform shardkeeper.lock_runs(v_ids, array[v_from, v_to]);
 
     -- The runs are locked, in the order of their keys, and whoever else ends one of their attempts locks them first: what
