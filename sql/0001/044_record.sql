@@ -141,6 +141,13 @@ begin
          where r.id = o.run_id and r.fire_time = o.fire_time and o.ord = any (v_done) and o.status <> 'PENDING'
            and r.id = any (v_ids) and r.fire_time between v_from and v_to and r.status = 'CREATED';
     end if;
+    if v_runs is not null and v_lone is not null then
+        -- both ways of closing count into it: all jobs at once, in the order of their keys
+        perform 1 from shardkeeper.job_state t
+          where t.job_name in (select r.job_name from shardkeeper.job_run r
+                                where r.id = any (v_ids) and r.fire_time between v_from and v_to)
+          order by t.job_name for no key update;
+    end if;
     if v_runs is not null then
         select array_agg(c.run_id), array_agg(c.status) into v_closed, v_states
           from shardkeeper.settle_items(v_runs, v_fires) c;
