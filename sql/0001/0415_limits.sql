@@ -261,6 +261,15 @@ begin
              where s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
                and r.id = any (p_runs) and r.fire_time between v_from and v_to) c;
     v_places := shardkeeper.admit(p_limits, v_jobs, v_values);
+    if cardinality(v_places) < cardinality(v_runs) then
+        -- What was inserted under another concurrency_key, or none, has to bear its value too: by that it is left out of
+        -- looks and pulls while the value is used up, instead of hiding what waits behind it.
+        update shardkeeper.shard_run s set concurrency_value = c.value
+          from unnest(v_runs, v_items, v_tries, v_values) with ordinality c (run_id, item, attempt, value, place)
+         where s.run_id = c.run_id and s.item = c.item and s.attempt = c.attempt and c.place <> all (v_places)
+           and s.run_id = any (v_runs) and s.item = any (v_items) and s.fire_time between v_from and v_to
+           and s.concurrency_value is distinct from c.value;
+    end if;
     return query
         select v_runs[p], v_items[p], v_tries[p], l.pool, v_values[p]
           from unnest(v_places) p join unnest(p_limits) l on l.job_name = v_jobs[p];

@@ -181,9 +181,11 @@ create function shardkeeper.pull_within_limits(
 declare
     v_jobs   text[];
     v_limits shardkeeper.job_limit[];
+    v_open   text[];
     v_room   integer[];
     v_full   text[];
     v_quota  integer[];
+    v_chosen integer;
     v_runs   bigint[];
     v_fires  timestamptz[];
     v_items  integer[];
@@ -199,49 +201,51 @@ begin
         return;
     end if;
     v_limits := shardkeeper.lock_limits(v_jobs);
-    -- again, now that nobody else can start any
-    select array_agg(j.job_name), array_agg(least(coalesce(a.room, p_most), p_most)),
-           array_agg(a.job_name || e'\x1f' || f.value) filter (where f.value is not null)
-      into v_jobs, v_room, v_full
-      from unnest(v_jobs) j (job_name)
-      left join shardkeeper.allowances(v_limits) a on a.job_name = j.job_name
-      left join lateral unnest(a.full_values) f (value) on true
-     where a.room is null or a.room > 0;
-    if v_jobs is null then
-        return;
-    end if;
-    -- once for each job, however many of its values are used up
-    select array_agg(d.job_name), array_agg(d.room) into v_jobs, v_room
-      from (select distinct u.job_name, u.room from unnest(v_jobs, v_room) u (job_name, room)) d;
-    v_quota := shardkeeper.pull_quotas(v_jobs, v_room, v_full, p_most);
-    select array_agg(s.run_id order by s.run_id, s.item), array_agg(s.fire_time order by s.run_id, s.item),
-           array_agg(s.item order by s.run_id, s.item), array_agg(s.attempt order by s.run_id, s.item)
-      into v_runs, v_fires, v_items, v_tries
-      from unnest(v_jobs, v_quota) j (job_name, quota)
-     cross join lateral (
-           select s.run_id, s.fire_time, s.item, s.attempt from shardkeeper.shard_run s
-            where s.job_name = j.job_name and s.status = 'PENDING' and not s.waiting and s.claim_key is not null
-              and s.not_before <= clock_timestamp()
-              and (s.concurrency_value is null
-                   or (j.job_name || e'\x1f' || s.concurrency_value = any (v_full)) is not true)
-            order by s.claim_key limit j.quota for update skip locked) s;
-    if v_runs is null then
-        return;
-    end if;
-    select array_agg(p.run_id order by p.run_id, p.item), array_agg(p.fire_time order by p.run_id, p.item),
-           array_agg(p.item order by p.run_id, p.item), array_agg(p.attempt order by p.run_id, p.item),
-           array_agg(case when a.run_id is null then 0 else 1 end order by p.run_id, p.item),
-           array_agg(a.pool order by p.run_id, p.item), array_agg(a.value order by p.run_id, p.item)
-      into v_runs, v_fires, v_items, v_tries, v_marked, v_pools, v_values
-      from shardkeeper.picked(v_runs, v_fires, v_items, v_tries) p
-      left join shardkeeper.admit_attempts(v_limits, v_runs, v_fires, v_items, v_tries) a
-        on a.run_id = p.run_id and a.item = p.item and a.attempt = p.attempt
-     where a.run_id is not null or p.job_name not in (select l.job_name from unnest(v_limits) l);
-    if v_runs is not null then
+    -- What was chosen and may not start has used up a limit beside what was chosen with it. That is left out the next time,
+    -- or a long queue for one place would keep from a node what waits behind it.
+    for v_round in 1 .. 8 loop
+        -- again, now that nobody else can start any
+        select array_agg(j.job_name), array_agg(least(coalesce(a.room, p_most), p_most)),
+               array_agg(a.job_name || e'\x1f' || f.value) filter (where f.value is not null)
+          into v_open, v_room, v_full
+          from unnest(v_jobs) j (job_name)
+          left join shardkeeper.allowances(v_limits) a on a.job_name = j.job_name
+          left join lateral unnest(a.full_values) f (value) on true
+         where a.room is null or a.room > 0;
+        exit when v_open is null;
+        -- once for each job, however many of its values are used up
+        select array_agg(d.job_name), array_agg(d.room) into v_open, v_room
+          from (select distinct u.job_name, u.room from unnest(v_open, v_room) u (job_name, room)) d;
+        v_quota := shardkeeper.pull_quotas(v_open, v_room, v_full, p_most);
+        select array_agg(s.run_id order by s.run_id, s.item), array_agg(s.fire_time order by s.run_id, s.item),
+               array_agg(s.item order by s.run_id, s.item), array_agg(s.attempt order by s.run_id, s.item)
+          into v_runs, v_fires, v_items, v_tries
+          from unnest(v_open, v_quota) j (job_name, quota)
+         cross join lateral (
+               select s.run_id, s.fire_time, s.item, s.attempt from shardkeeper.shard_run s
+                where s.job_name = j.job_name and s.status = 'PENDING' and not s.waiting and s.claim_key is not null
+                  and s.not_before <= clock_timestamp()
+                  and (s.concurrency_value is null
+                       or (j.job_name || e'\x1f' || s.concurrency_value = any (v_full)) is not true)
+                order by s.claim_key limit j.quota for update skip locked) s;
+        exit when v_runs is null;
+        v_chosen := cardinality(v_runs);
+        select array_agg(p.run_id order by p.run_id, p.item), array_agg(p.fire_time order by p.run_id, p.item),
+               array_agg(p.item order by p.run_id, p.item), array_agg(p.attempt order by p.run_id, p.item),
+               array_agg(case when a.run_id is null then 0 else 1 end order by p.run_id, p.item),
+               array_agg(a.pool order by p.run_id, p.item), array_agg(a.value order by p.run_id, p.item)
+          into v_runs, v_fires, v_items, v_tries, v_marked, v_pools, v_values
+          from shardkeeper.picked(v_runs, v_fires, v_items, v_tries) p
+          left join shardkeeper.admit_attempts(v_limits, v_runs, v_fires, v_items, v_tries) a
+            on a.run_id = p.run_id and a.item = p.item and a.attempt = p.attempt
+         where a.run_id is not null or p.job_name not in (select l.job_name from unnest(v_limits) l);
+        continue when v_runs is null;
         return query
             select * from shardkeeper.take_rows(p_incarnation, p_node, v_runs, v_fires, v_items, v_tries, v_marked,
                                                 v_pools, v_values);
-    end if;
+        p_most := p_most - cardinality(v_runs);
+        exit when p_most <= 0 or cardinality(v_runs) = v_chosen;
+    end loop;
 end
 $$;
 
@@ -281,7 +285,7 @@ begin
                        and s.job_name > j.job_name
                      order by s.job_name limit 1)
               from jobs j where j.job_name is not null)
-        select array_agg(j.job_name) from jobs j where j.job_name <> all (p_not_jobs));
+        select array_agg(j.job_name) from jobs j where j.job_name is not null and j.job_name <> all (p_not_jobs));
 end
 $$;
 

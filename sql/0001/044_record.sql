@@ -55,13 +55,13 @@ declare
     v_states  text[];
     v_lone    integer[];
 begin
-    -- of two outcomes for one attempt in a batch the first counts
+    -- of two outcomes for one claim in a batch the first counts; of an attempt that came back here, each is of its own
     select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt),
            array_agg(distinct o.run_id), array_agg(distinct o.item), min(o.fire_time), max(o.fire_time)
       into v_in, v_ids, v_items, v_from, v_to
-      from (select distinct on (i.run_id, i.item, i.attempt) i.*
+      from (select distinct on (i.run_id, i.item, i.attempt, i.claim_no) i.*
               from jsonb_populate_recordset(null::shardkeeper.outcome, p_outcomes) i
-             order by i.run_id, i.item, i.attempt, i.ord) o;
+             order by i.run_id, i.item, i.attempt, i.claim_no, i.ord) o;
     perform shardkeeper.lock_runs(v_ids, array[v_from, v_to]);
 
     -- The runs are locked, in the order of their keys, and whoever else ends one of their attempts locks them first: what
@@ -140,6 +140,13 @@ begin
           from unnest(v_in) o
          where r.id = o.run_id and r.fire_time = o.fire_time and o.ord = any (v_done) and o.status <> 'PENDING'
            and r.id = any (v_ids) and r.fire_time between v_from and v_to and r.status = 'CREATED';
+    end if;
+    if v_runs is not null and v_lone is not null then
+        -- both ways of closing count into it: all jobs at once, in the order of their keys
+        perform 1 from shardkeeper.job_state t
+          where t.job_name in (select r.job_name from shardkeeper.job_run r
+                                where r.id = any (v_ids) and r.fire_time between v_from and v_to)
+          order by t.job_name for no key update;
     end if;
     if v_runs is not null then
         select array_agg(c.run_id), array_agg(c.status) into v_closed, v_states

@@ -21,7 +21,7 @@ $$;
 
 -- The port's past.
 create function shardkeeper.backfill_past(p_job text, p_since timestamptz, p_until timestamptz) returns jsonb
-    language sql stable as $$
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     with versions as (
         select v.* from shardkeeper.job_version v
          where v.job_name = p_job

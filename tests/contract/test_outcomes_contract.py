@@ -397,3 +397,15 @@ def test_fires_far_apart_have_runs_of_their_own(story: Story) -> None:
     first = story.create(fire=fire)
     second = story.create(fire=fire + timedelta(milliseconds=1))
     assert first.run_id != second.run_id
+
+
+def test_an_outcome_counts_beside_the_repeated_one_of_an_earlier_claim(story: Story) -> None:
+    """Given back and answered unheard, it came here again and ended before the first was repeated."""
+    story.job()
+    first = story.running()
+    given_back = story.outcome(first, PENDING)
+    story.world.runs.record(A, [given_back])
+    (second,) = story.claim([first.key])
+    answers = story.world.runs.record(A, [given_back, story.outcome(second)])
+    assert [answer.recording for answer in answers] == ["superseded", "recorded"]
+    assert story.status(first.key.run_id) == "COMPLETED"

@@ -269,6 +269,30 @@ def test_a_value_that_is_used_up_hides_no_other(story: Story) -> None:
     assert ids(pull(story, by=B)) == [runs[1]]
 
 
+def test_what_has_to_wait_for_a_place_leaves_the_room_to_what_is_behind_it(story: Story) -> None:
+    story.world.author.put_pool("narrow", 1)
+    on_demand(story, "one", pool="narrow")
+    on_demand(story, "two", pool="narrow")
+    on_demand(story, "keyed", concurrency_key="customer")
+    on_demand(story, "plain")
+    operator = story.world.operator
+    one = order(story, "one")
+    order(story, "two")
+    runs = [operator.trigger("keyed", {"customer": name}, None, None, "anna") for name in "aaab"]
+    plain = order(story, "plain")
+    assert ids(pull(story, 4)) == [one, runs[0], runs[3], plain]
+
+
+def test_what_waits_since_before_there_was_a_key_hides_no_other(story: Story) -> None:
+    on_demand(story)
+    on_demand(story, "plain")
+    operator = story.world.operator
+    runs = [operator.trigger("job", {"customer": name}, None, None, "anna") for name in "aaab"]
+    plain = order(story, "plain")
+    on_demand(story, concurrency_key="customer")
+    assert ids(pull(story, 3)) == [runs[0], runs[3], plain]
+
+
 def test_a_pool_is_shared_by_what_is_pulled_and_what_has_an_owner(story: Story) -> None:
     story.world.author.put_pool("narrow", 2)
     on_demand(story, "pulled", pool="narrow")

@@ -48,6 +48,15 @@ def test_readings_that_were_gathered_are_one(bench: Bench) -> None:
     assert (len(read.rows), bench.link.calls["pending"]) == (2, 1)
 
 
+def test_queues_without_an_owner_do_not_make_a_reading_full(bench: Bench) -> None:
+    bench.story.job("queue", every=None, sharding_total_count=LIMIT)
+    bench.story.world.operator.trigger("queue", {}, None, None, "anna")
+    bench.story.world.pass_time(6)
+    (read,) = bench.work.run([ReadPending(A)]).events
+    assert isinstance(read, PendingRead)
+    assert ([row.owned for row in read.rows], read.full) == ([False] * LIMIT, False)
+
+
 def test_whoever_asks_is_told_whether_there_may_be_more(bench: Bench) -> None:
     bench.waiting(LIMIT + 1)
     (read,) = bench.work.run([ReadPending(A)]).events

@@ -101,3 +101,10 @@ def test_a_queue_without_room_makes_pulls_of_other_jobs_wait_for_nobody(race: Ra
     (plain,) = submit(race, 1)
     race.first.runs.pull(A, 1, ["job"])
     assert [one.key.run_id for one in race.hurried.runs.pull(B, 5, [])] == [plain]
+
+
+def test_the_jobs_to_be_pulled_are_those_that_wait_and_no_other(race: Race) -> None:
+    assert race.database.one("SELECT shardkeeper.jobs_to_pull('{}')") is None
+    submit(race, 2)
+    assert race.database.one("SELECT shardkeeper.jobs_to_pull('{}')") == ["job"]
+    assert race.database.one("SELECT shardkeeper.jobs_to_pull('{job}')") is None

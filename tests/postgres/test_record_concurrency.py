@@ -129,3 +129,20 @@ def test_closing_locks_the_live_row_before_the_run_so_that_it_never_meets_a_crea
     race.sql("SELECT 1 FROM shardkeeper.job_run WHERE id = %s FOR UPDATE NOWAIT", (run.run_id,))
     race.go_on()
     assert second.result().run_closed == "COMPLETED"
+
+
+def test_a_batch_that_closes_runs_in_both_ways_locks_what_it_counts_into_in_the_order_of_the_jobs(
+    race: Race,
+) -> None:
+    """Of two such batches one would wait for the other's job in a circle."""
+    for job in ("a", "z"):
+        race.database.job(job, every=None)
+        race.database.one("SELECT shardkeeper.submit(%s)", (job,))
+    held = sorted(race.second.runs.pull(A, 2, []), key=lambda one: one.run.job_name)
+    race.database.sql.execute("INSERT INTO shardkeeper.job_state (job_name) VALUES ('a'), ('z')")
+    race.sql("SELECT FROM shardkeeper.job_state WHERE job_name = 'a' FOR UPDATE")
+    outcomes = [ended(held[0]), ended(held[1], FAILED)]
+    recording = race.meanwhile(lambda: race.second.runs.record(A, outcomes))
+    race.database.sql.execute("SELECT FROM shardkeeper.job_state WHERE job_name = 'z' FOR UPDATE NOWAIT")
+    race.go_on()
+    assert [answer.run_closed for answer in recording.result()] == ["COMPLETED", "FAILED"]

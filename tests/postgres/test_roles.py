@@ -41,6 +41,7 @@ def test_an_author_writes_specs_and_orders(migrated: Migrated) -> None:
     assert row is not None
     assert author.execute("SELECT shardkeeper.stop_run(%s)", (row[0],)).fetchone() == (True,)
     author.execute("SELECT shardkeeper.rerun_run(%s)", (row[0],))
+    author.execute("SELECT shardkeeper.backfill_past('job', now() - interval '1 h', now())")
     author.execute("DELETE FROM shardkeeper.job_spec")
     assert migrated.one("SELECT count(*) FROM shardkeeper.job_version") == 2
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from shardkeeper.domain.attempts import Claimed, RunHead
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
 from shardkeeper.domain.planner.actions import CloseUnrunnable, Launch, Pull, Record, TakeBack, Wake
@@ -15,6 +17,7 @@ from shardkeeper.domain.planner.events import (
     Moment,
     OutcomesAnswered,
     PendingDue,
+    PinnedRead,
     PullDue,
     Pulled,
 )
@@ -64,6 +67,16 @@ def test_hints_are_gathered() -> None:
     desk.tell(PullDue())
     pulled(desk, 8)
     assert len(of(desk.tell(Hinted(work=True)), Wake)) == 2
+
+
+def test_a_hint_shortly_before_the_last_look_is_followed_by_one_too() -> None:
+    desk = on_demand(Desk().up())
+    hint(desk)
+    desk.seconds = 0.07
+    assert not of(desk.tell(Hinted(work=True)), Wake), "the look at 0.1 comes after what this one told of"
+    desk.seconds = 0.09
+    later = [wake.at_mono for wake in of(desk.tell(Hinted(work=True)), Wake)]
+    assert later == pytest.approx([0.115, 0.19])
 
 
 def test_one_pull_is_under_way_and_a_hint_meanwhile_is_not_lost() -> None:
@@ -150,6 +163,19 @@ def test_what_is_pulled_under_versions_that_cannot_run_here_goes_back_for_others
     assert (back.outcome.key, back.outcome.status) == (key(run_id=2), AttemptStatus.PENDING)
     assert back.outcome.delay_s > 0
     assert [launch.claimed.key.run_id for launch in of(actions, Launch)] == [3]
+
+
+def test_a_job_whose_version_cannot_be_read_here_is_pulled_no_more_until_it_is_read_anew() -> None:
+    desk = Desk().up()
+    hint(desk)
+    pulled(desk, 8, submitted(1, job_version=12))
+    desk.tell(PinnedRead((), (), {12: "a newer node's spec"}))
+    desk.tell(PendingDue())
+    pulled(desk, 8, submitted(2, job_version=12))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8, ("job",))]
+    pulled(desk, 8)
+    desk.specs(job(number=13, every=None))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8)]
 
 
 def test_an_end_that_may_have_freed_a_shared_limit_is_a_reason_to_look() -> None:

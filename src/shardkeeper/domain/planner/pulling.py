@@ -27,7 +27,10 @@ class Pulling:
         self._more = False
         self._not_here: set[str] = set()
         """Jobs whose labels this node does not have."""
+        self._unread: dict[str, int] = {}
+        """Jobs with a version, by its number, that cannot be read here: perhaps right for a newer node."""
         self._wakes = 0
+        self._wakes_until = 0.0
 
     def look(self) -> list[Action]:
         """Pull as much as there is room for, now or when the pull under way is answered."""
@@ -48,9 +51,11 @@ class Pulling:
     def hinted(self, moment: Moment) -> list[Action]:
         """Work was submitted: look, and look again for what is committed a moment later."""
         wakes: list[Action] = []
-        if not self._wakes:
-            delays = self._mind.settings.pull_again_s
-            self._wakes = len(delays)
+        delays = self._mind.settings.pull_again_s
+        # a look that is set already does, unless it comes too soon for what follows this hint without one of its own
+        if not self._wakes or moment.mono + delays[0] > self._wakes_until:
+            self._wakes += len(delays)
+            self._wakes_until = moment.mono + delays[-1]
             wakes = [Wake(moment.mono + delay, PullDue()) for delay in delays]
         return [*self.look(), *wakes]
 
@@ -72,6 +77,9 @@ class Pulling:
         others = [one for one in event.claimed if one not in own] if len(own) < len(event.claimed) else []
         actions = self._launching.take(own, moment)
         actions += self._launching.refuse(others)
+        for one in others:
+            if self._mind.catalog.job_version(one.run.job_version) is None:
+                self._unread[one.run.job_name] = one.run.job_version
         return [*actions, *(self.look() if self._again else self.refill())]
 
     def tidy(self, moment: Moment) -> list[Action]:
@@ -118,7 +126,9 @@ class Pulling:
         """Remember which jobs this node has not the labels for."""
         if event.whole:
             self._not_here.clear()
+            self._unread.clear()
         for name, history in event.jobs.items():
+            self._unread.pop(name, None)
             last = history.last
             if last is not None and not matches(self._mind.settings.labels, last.spec.node_selector):
                 self._not_here.add(name)
@@ -140,7 +150,7 @@ class Pulling:
             job = self._mind.catalog.job_version(job_version)
             if job is not None and self._is_newest(job.spec.name, job_version, impl_version):
                 declined.add(job.spec.name)
-        return tuple(sorted(declined | self._not_here))
+        return tuple(sorted(declined | self._not_here | self._unread.keys()))
 
     def _is_newest(self, name: str, job_version: int, impl_version: int) -> bool:
         """Whether what is declined is what the job is now, or only what it was before it was mended."""

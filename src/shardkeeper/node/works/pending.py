@@ -32,7 +32,8 @@ class PendingWork:
         try:
             while readings:
                 rows = self._store.pending(readings[0].incarnation, self._limit)
-                full = len(rows) >= self._limit
+                # the heads of queues without an owner come on top, and have no end
+                full = sum(row.owned for row in rows) >= self._limit
                 events.append(PendingRead(readings.pop().incarnation, tuple(rows), full))
             for action in actions:
                 if isinstance(action, CloseUnrunnable):
