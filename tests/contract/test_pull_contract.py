@@ -275,10 +275,9 @@ def test_what_has_to_wait_for_a_place_leaves_the_room_to_what_is_behind_it(story
     on_demand(story, "two", pool="narrow")
     on_demand(story, "keyed", concurrency_key="customer")
     on_demand(story, "plain")
-    operator = story.world.operator
     one = order(story, "one")
     order(story, "two")
-    runs = [operator.trigger("keyed", {"customer": name}, None, None, "anna") for name in "aaab"]
+    runs = [order(story, "keyed", customer=name) for name in "aaab"]
     plain = order(story, "plain")
     assert ids(pull(story, 4)) == [one, runs[0], runs[3], plain]
 
@@ -286,8 +285,7 @@ def test_what_has_to_wait_for_a_place_leaves_the_room_to_what_is_behind_it(story
 def test_what_waits_since_before_there_was_a_key_hides_no_other(story: Story) -> None:
     on_demand(story)
     on_demand(story, "plain")
-    operator = story.world.operator
-    runs = [operator.trigger("job", {"customer": name}, None, None, "anna") for name in "aaab"]
+    runs = [order(story, customer=name) for name in "aaab"]
     plain = order(story, "plain")
     on_demand(story, concurrency_key="customer")
     assert ids(pull(story, 3)) == [runs[0], runs[3], plain]
