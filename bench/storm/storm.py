@@ -62,13 +62,7 @@ def storm(
             fleet.start(f"storm-{number + 1}")
         _wait(lambda: _active(connection) == options.nodes, "all nodes to join")
         stream = Stream(connection, options)
-        began = time.monotonic()
-        with Chaos(fleet, options) as chaos:
-            stream.submit()
-            say(f"all submitted after {time.monotonic() - began:.0f} s")
-            drained = stream.drain()
-            took_s = time.monotonic() - began
-        say(f"{'drained' if drained else 'gave up'} after {took_s:.0f} s")
+        chaos, took_s = _blow(fleet, stream, options, say)
         unfound = _wait_for_burials(connection, fleet)
         restarts, uncounted = _restarts(settings, fleet)
         exit_codes = fleet.stop()
@@ -80,15 +74,20 @@ def storm(
             chaos.workers_killed,
         )
         violations = [*judge(history), *unfound, *uncounted, *_unclean(exit_codes)]
-        return Verdict(
-            history,
-            violations,
-            chaos.nodes_killed,
-            restarts,
-            took_s,
-            exit_codes,
-            deaths_logged(fleet.logs()),
-        )
+        deaths = deaths_logged(fleet.logs())
+        return Verdict(history, violations, chaos.nodes_killed, restarts, took_s, exit_codes, deaths)
+
+
+def _blow(fleet: Fleet, stream: Stream, options: Options, say: Callable[[str], None]) -> tuple[Chaos, float]:
+    """Submit, kill and drain; the chaos that is over, and how many seconds it took."""
+    began = time.monotonic()
+    with Chaos(fleet, options) as chaos:
+        stream.submit()
+        say(f"all submitted after {time.monotonic() - began:.0f} s")
+        drained = stream.drain()
+        took_s = time.monotonic() - began
+    say(f"{'drained' if drained else 'gave up'} after {took_s:.0f} s")
+    return chaos, took_s
 
 
 def _active(connection: psycopg.Connection[Any]) -> int:

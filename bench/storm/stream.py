@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
 from itertools import islice
 from typing import Any
 
@@ -51,9 +50,6 @@ class Stream:
     def drain(self) -> bool:
         """Wait until all have ended; False when nothing ended for the patience."""
         return self._wait_until_open(0)
-
-    def by_kind(self) -> Counter[str]:
-        return Counter(self.submitted.values())
 
     def _wait_until_open(self, most: int) -> bool:
         while len(self.submitted) - self._look() > most:
