@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from shardkeeper.domain.attempts import POINT_OF_PRIORITY
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, RunStatus, TriggerKind
 from shardkeeper.memory.alerting import alert_of_failure, alert_of_recovery
 from shardkeeper.memory.compensation import begin_undoing, reason_after_undoing
@@ -40,7 +41,8 @@ def let_go(database: MemoryDatabase, row: Attempt) -> None:
 def next_attempt(
     database: MemoryDatabase, row: Attempt, now: datetime, *, tries: int, takeovers: int, delay_s: float = 0.0
 ) -> Attempt:
-    """Insert the item's next attempt, PENDING, which starts from the checkpoint of ``row``."""
+    """Insert the item's next attempt, PENDING, which starts from the checkpoint of ``row``; what was lost keeps its
+    place in the queue, what is tried again waits anew."""
     not_before = now + timedelta(seconds=delay_s) if delay_s > 0 else None
     key = AttemptKey(row.key.run_id, row.key.fire_time, row.key.item, row.key.attempt + 1)
     follower = Attempt(
@@ -52,7 +54,7 @@ def next_attempt(
         takeovers,
         row.checkpoint,
         not_before=not_before,
-        claim_key=row.claim_key if not_before is None else moved_claim_key(row, not_before),
+        claim_key=row.claim_key if takeovers > row.takeovers else moved_claim_key(row, not_before or now),
         concurrency_value=row.concurrency_value,
         compensates=row.compensates,
     )
@@ -62,10 +64,8 @@ def next_attempt(
 
 
 def moved_claim_key(row: Attempt, not_before: datetime) -> datetime | None:
-    """The place in the queue of what waits anew: by when it waits from, with the priority it had."""
-    if row.claim_key is None:
-        return None
-    return not_before + (row.claim_key - (row.not_before or row.claimable_from))
+    """The place in the queue of what waits anew: by when it waits from, with its run's priority."""
+    return None if row.claim_key is None else not_before - row.run.priority * POINT_OF_PRIORITY
 
 
 def close_item(database: MemoryDatabase, row: Attempt, now: datetime) -> RunStatus | None:
