@@ -33,6 +33,17 @@ create function shardkeeper.is_compensable(was boolean, told boolean, phase text
     language sql immutable parallel safe
     return was or coalesce(told and phase in ('calculate', 'validate'), false);
 
+-- The place in the queue of what waits anew from an instant on. By the run's priority: how far an attempt's own claim_key
+-- lies from its not_before says more, once it kept its place when it was given back or lost.
+create function shardkeeper.claim_key_from(p_run bigint, p_fire timestamptz, p_instant timestamptz) returns timestamptz
+    language plpgsql stable
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+begin
+    return p_instant - (select r.priority from shardkeeper.job_run r where r.id = p_run and r.fire_time = p_fire)
+                       * interval '1 minute';
+end
+$$;
+
 -- The port's record: `p_outcomes` is an array of shardkeeper.outcome; `calculated` is [[key, value, weight], ...].
 create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
@@ -106,8 +117,9 @@ begin
                compensable = shardkeeper.is_compensable(s.compensable, o.compensable, coalesce(o.phase, s.phase)),
                not_before = v_now + make_interval(secs => greatest(o.delay_s, 0)),
                -- what was not begun keeps its place in the queue
-               claim_key = case when o.delay_s > 0
-                                then v_now + make_interval(secs => o.delay_s) + (s.claim_key - s.not_before)
+               claim_key = case when o.delay_s > 0 and s.claim_key is not null
+                                then shardkeeper.claim_key_from(s.run_id, s.fire_time,
+                                                                v_now + make_interval(secs => o.delay_s))
                                 else s.claim_key end
           from unnest(v_in) o
          where o.status = 'PENDING'
@@ -121,7 +133,8 @@ begin
         insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, claim_key,
                                            concurrency_value, compensates, tries, takeovers, checkpoint)
         select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node, w.not_before,
-               w.not_before + (s.claim_key - s.not_before), s.concurrency_value, s.compensates, s.tries + 1, s.takeovers,
+               case when s.claim_key is not null
+                    then shardkeeper.claim_key_from(s.run_id, s.fire_time, w.not_before) end, s.concurrency_value, s.compensates, s.tries + 1, s.takeovers,
                s.checkpoint
           from unnest(v_in) o
           cross join lateral (select v_now + make_interval(secs => greatest(o.retry_after_s, 0)) as not_before) w

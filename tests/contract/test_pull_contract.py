@@ -209,6 +209,19 @@ def test_what_is_given_back_keeps_its_place(story: Story) -> None:
     assert ids(pull(story, 1, by=B)) == [second]
 
 
+def test_a_retry_of_what_had_been_given_back_goes_behind_what_came_before_it(story: Story) -> None:
+    on_demand(story, max_attempts=2)
+    order(story)
+    story.world.pass_time(600)
+    (held,) = pull(story, 1)
+    story.end(held, PENDING)
+    (held,) = pull(story, 1)
+    before = order(story)
+    story.world.pass_time(60)
+    story.end(held, FAILED, retry_after_s=0.0)
+    assert ids(pull(story, 1)) == [before]
+
+
 def test_what_is_put_off_waits_and_goes_behind_what_came_meanwhile(story: Story) -> None:
     on_demand(story)
     first = order(story)

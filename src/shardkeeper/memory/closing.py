@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from shardkeeper.domain.attempts import POINT_OF_PRIORITY
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, RunStatus, TriggerKind
 from shardkeeper.memory.alerting import alert_of_failure, alert_of_recovery
 from shardkeeper.memory.compensation import begin_undoing, reason_after_undoing
@@ -40,7 +41,8 @@ def let_go(database: MemoryDatabase, row: Attempt) -> None:
 def next_attempt(
     database: MemoryDatabase, row: Attempt, now: datetime, *, tries: int, takeovers: int, delay_s: float = 0.0
 ) -> Attempt:
-    """Insert the item's next attempt, PENDING, which starts from the checkpoint of ``row``."""
+    """Insert the item's next attempt, PENDING, which starts from the checkpoint of ``row``; what was lost keeps its
+    place in the queue, what is tried again waits anew."""
     not_before = now + timedelta(seconds=delay_s) if delay_s > 0 else None
     key = AttemptKey(row.key.run_id, row.key.fire_time, row.key.item, row.key.attempt + 1)
     follower = Attempt(
@@ -52,7 +54,7 @@ def next_attempt(
         takeovers,
         row.checkpoint if database.rules.carries_checkpoint(row) else None,
         not_before=not_before,
-        claim_key=moved_claim_key(row, not_before) if database.rules.stays_unowned(row) else None,
+        claim_key=_place(row, takeovers, not_before or now) if database.rules.stays_unowned(row) else None,
         concurrency_value=row.concurrency_value,
         compensates=row.compensates,
     )
@@ -61,12 +63,14 @@ def next_attempt(
     return follower
 
 
-def moved_claim_key(row: Attempt, not_before: datetime | None) -> datetime | None:
-    """The place in the queue of what waits anew: by when it waits from, with the priority it had; what waits for no
-    time keeps its place."""
-    if row.claim_key is None or not_before is None:
-        return row.claim_key
-    return not_before + (row.claim_key - (row.not_before or row.claimable_from))
+def moved_claim_key(row: Attempt, not_before: datetime) -> datetime | None:
+    """The place in the queue of what waits anew: by when it waits from, with its run's priority."""
+    return None if row.claim_key is None else not_before - row.run.priority * POINT_OF_PRIORITY
+
+
+def _place(row: Attempt, takeovers: int, not_before: datetime) -> datetime | None:
+    """What was lost keeps its place in the queue; what is tried again waits anew."""
+    return row.claim_key if takeovers > row.takeovers else moved_claim_key(row, not_before)
 
 
 def close_item(database: MemoryDatabase, row: Attempt, now: datetime) -> RunStatus | None:
