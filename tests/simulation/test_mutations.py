@@ -119,7 +119,8 @@ def test_each_habit_of_a_node_is_missed(
 def seed_that_sees(check: str, likely: int, rules: type[Rules] = Rules) -> int | None:
     """The first seed in which the check finds something, looking first where something was found before; ``defects``
     count: a node that gives up is seen too."""
-    for seed in [likely, *range(1, MOST_SEEDS + 1)]:
+    seeds: list[int] = [likely, *range(1, MOST_SEEDS + 1)]
+    for seed in seeds:
         story = live_through(seed, events=1_500, rules=rules())
         if any(broken.promise in (check, "defects") for broken in story.broken):
             return seed
