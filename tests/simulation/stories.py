@@ -84,7 +84,7 @@ def a_pause_just_before_a_slow_creation(world: World) -> None:
 def a_node_that_leaves_a_backlog(world: World) -> None:
     """What it gives back unbegun is older than what waits."""
     world.people.put_job("work")
-    world.people.submit("work", [{"seconds": 2.0}] * 20)
+    world.people.submit("work", [{"seconds": 5.0}] * 20)
     world.run(1.0)
     world.machines["a"].drain(0.1)
     world.run(20.0)

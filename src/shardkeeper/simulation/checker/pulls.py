@@ -71,7 +71,7 @@ def _begun(world: World, queue: Queue, entry: Entry) -> _Pull:
 
 def _claimed(world: World, queue: Queue, entry: Entry, pull: _Pull | None) -> str | None:
     run = world.database.runs[entry.run_id or 0]
-    if not is_unowned(run):
+    if not is_unowned(world.database.runs, run):
         return None if entry.note != PULLED else "has an owner, and was pulled"
     if entry.note != PULLED or pull is None:
         return "has no owner, and was taken by another way than a pull"

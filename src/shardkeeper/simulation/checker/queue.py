@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,11 +32,13 @@ class Waiting:
         return self.place, self.run.run_id, self.item
 
 
-def is_unowned(run: Run) -> bool:
-    """Whether its attempts are for whoever has room: submissions, and jobs without a schedule."""
+def is_unowned(runs: Mapping[int, Run], run: Run) -> bool:
+    """Whether its attempts are for whoever has room: submissions, and reruns of what was for whoever had room."""
     if run.terms.strategy is Strategy.EACH_NODE:
         return False
-    return run.kind is TriggerKind.SUBMIT or not run.terms.scheduled
+    if run.kind is TriggerKind.RERUN and run.rerun_of is not None:
+        return is_unowned(runs, runs[run.rerun_of])
+    return run.kind is TriggerKind.SUBMIT
 
 
 class Queue:
@@ -50,7 +52,7 @@ class Queue:
     def take_in(self, entry: Entry) -> None:
         """Go on by one happening."""
         run = self._runs.get(entry.run_id or 0)
-        if run is None or not is_unowned(run):
+        if run is None or not is_unowned(self._runs, run):
             return
         match entry.what:
             case What.RUN_CREATED:
