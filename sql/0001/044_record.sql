@@ -134,8 +134,8 @@ begin
                                            concurrency_value, compensates, tries, takeovers, checkpoint)
         select s.run_id, s.fire_time, s.item, s.attempt + 1, s.job_name, s.pinned_node, w.not_before,
                case when s.claim_key is not null
-                    then shardkeeper.claim_key_from(s.run_id, s.fire_time, w.not_before) end, s.concurrency_value, s.compensates, s.tries + 1, s.takeovers,
-               s.checkpoint
+                    then shardkeeper.claim_key_from(s.run_id, s.fire_time, w.not_before) end,
+               s.concurrency_value, s.compensates, s.tries + 1, s.takeovers, s.checkpoint
           from unnest(v_in) o
           cross join lateral (select v_now + make_interval(secs => greatest(o.retry_after_s, 0)) as not_before) w
           join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time

@@ -79,10 +79,12 @@ class Queue:
             self.waiting[run.run_id, item] = Waiting(run, item, since, since - run.priority * MINUTE)
 
     def _add_again(self, run: Run, item: int, entry: Entry) -> None:
-        """With the lead that it had by priority and age; what waits for no time keeps its very place."""
+        """What was lost, or given back for no time, keeps its place; what is tried again or put off waits anew."""
         before = self.taken.get((run.run_id, item))
         if before is None:
             return
         since = entry.not_before or entry.at
-        place = before.place if entry.not_before is None else since - (before.since - before.place)
+        retried = entry.what is What.RETRIED
+        stays = entry.what is What.REISSUED or (not retried and entry.not_before is None)
+        place = before.place if stays else since - run.priority * MINUTE
         self.waiting[run.run_id, item] = Waiting(run, item, since, place)
