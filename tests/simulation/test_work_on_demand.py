@@ -100,6 +100,18 @@ def test_a_point_of_priority_overtakes_a_minute_of_waiting_and_no_more(world: Wo
     assert {one.key.run_id for one in world.witnesses.all[16:24]} == set(aged)
 
 
+def test_what_pins_labels_that_nobody_has_is_closed_although_the_job_asks_for_others_by_now(
+    world: World,
+) -> None:
+    world.people.put_job("work", node_selector={"zone": "north"})
+    answer = world.people.submit("work", [{}])
+    assert answer is not None
+    world.people.put_job("work", node_selector={})
+    assert world.run_until(lambda: not world.database.open_runs, 60.0)
+    (row,) = world.database.runs[answer[0]].attempts[0]
+    assert (row.status, row.error_type) == (AttemptStatus.FAILED, "NoEligibleNode")
+
+
 def test_a_job_that_follows_two_runs_once_when_both_have_completed(world: World) -> None:
     world.people.put_job("left", every=5 * SECOND)
     world.people.put_job("right", every=5 * SECOND)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shardkeeper.domain.accounting import NO_NODE
 from shardkeeper.domain.attempts import Claimed
 from shardkeeper.domain.facts import AttemptClaimed
 from shardkeeper.domain.outcomes import Outcome
@@ -13,6 +14,8 @@ from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 
+NO_ELIGIBLE_NODE = "NoEligibleNode"
+"""As the store calls what nobody pulled."""
 UNREADABLE_DELAY_S = 5.0
 """How long an attempt whose versions cannot be read here lies before anyone may claim it again."""
 
@@ -45,6 +48,13 @@ class Launching:
         """Give back what was pulled and cannot run here by the versions that it pins: for others, after a while."""
         held = [holding for one in claimed if (holding := self._mind.holdings.take(one)) is not None]
         return [self._end(holding, AttemptStatus.PENDING, None, UNREADABLE_DELAY_S) for holding in held]
+
+    def give_up(self, claimed: Iterable[Claimed]) -> list[Action]:
+        """Close what was pulled and no node has been able to run for too long."""
+        held = [holding for one in claimed if (holding := self._mind.holdings.take(one)) is not None]
+        return [
+            self._end(holding, AttemptStatus.FAILED, NO_NODE, error_type=NO_ELIGIBLE_NODE) for holding in held
+        ]
 
     def pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
         """Start what had waited for these versions; give back what cannot be read here (a newer node's
@@ -101,10 +111,20 @@ class Launching:
         ]
 
     def _end(
-        self, holding: Holding, status: AttemptStatus, message: str | None, delay_s: float = 0.0
+        self,
+        holding: Holding,
+        status: AttemptStatus,
+        message: str | None,
+        delay_s: float = 0.0,
+        error_type: str | None = None,
     ) -> Action:
         outcome = Outcome(
-            holding.claimed.key, holding.claim_no, status, error_message=message, delay_s=delay_s
+            holding.claimed.key,
+            holding.claim_no,
+            status,
+            error_type=error_type,
+            error_message=message,
+            delay_s=delay_s,
         )
         self._mind.holdings.end(holding, outcome)
         return Record(self._mind.incarnation, outcome)

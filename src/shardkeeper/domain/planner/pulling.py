@@ -6,6 +6,7 @@ free and the last pull had brought all it asked for, and about once a second. A 
 
 from __future__ import annotations
 
+from shardkeeper.domain.attempts import Claimed
 from shardkeeper.domain.planner.actions import Action, Pull, TakeBack, Wake
 from shardkeeper.domain.planner.events import Moment, PullDue, Pulled, SpecsRead
 from shardkeeper.domain.planner.holdings import Holding
@@ -14,6 +15,9 @@ from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import TriggerKind
 from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
+
+Versions = tuple[int, int]
+"""Of a job and of its ImplSpec."""
 
 
 class Pulling:
@@ -29,6 +33,8 @@ class Pulling:
         """Jobs whose labels this node does not have."""
         self._unread: dict[str, int] = {}
         """Jobs with a version, by its number, that cannot be read here: perhaps right for a newer node."""
+        self._hopeless_since: dict[Versions, float] = {}
+        """Versions that runs pin and no member has the labels for, with since when this node has seen it so."""
         self._wakes = 0
         self._wakes_until = 0.0
 
@@ -75,8 +81,10 @@ class Pulling:
         self._more = len(event.claimed) >= event.most
         own = [one for one in event.claimed if self._runs_here(one.run.job_version, one.run.impl_version)]
         others = [one for one in event.claimed if one not in own] if len(own) < len(event.claimed) else []
+        hopeless = [one for one in others if self._is_hopeless(one, moment.mono)]
         actions = self._launching.take(own, moment)
-        actions += self._launching.refuse(others)
+        actions += self._launching.refuse(one for one in others if one not in hopeless)
+        actions += self._launching.give_up(hopeless)
         for one in others:
             if self._mind.catalog.job_version(one.run.job_version) is None:
                 self._unread[one.run.job_name] = one.run.job_version
@@ -85,6 +93,9 @@ class Pulling:
     def tidy(self, moment: Moment) -> list[Action]:
         """What lies here unbegun behind tasks that take long goes back to the queue: another node may be free."""
         self._heed_long_ones(moment.mono)
+        self._hopeless_since = {
+            versions: since for versions, since in self._hopeless_since.items() if self._nobody_fits(versions)
+        }
         longest_s = self._mind.settings.unbegun_s
         return [
             TakeBack(holding.claimed.key, holding.claim_no)
@@ -95,6 +106,22 @@ class Pulling:
             and moment.mono - holding.launched_at >= longest_s
             and self._has_no_owner(holding)
         ]
+
+    def _is_hopeless(self, one: Claimed, mono: float) -> bool:
+        """Whether nobody has had the labels that its run pins for too long.
+
+        What the job is by now may ask for others, so that nodes go on pulling it: between two pulls it lies too shortly
+        to be closed as what nobody pulls is.
+        """
+        versions = (one.run.job_version, one.run.impl_version)
+        if one.stop_requested or not self._nobody_fits(versions):
+            return False
+        since = self._hopeless_since.setdefault(versions, mono)
+        return mono - since >= self._mind.settings.unrunnable_after_s
+
+    def _nobody_fits(self, versions: Versions) -> bool:
+        job, membership = self._mind.catalog.job_version(versions[0]), self._mind.membership
+        return job is not None and bool(membership.roster) and not membership.anyone_fits(job.spec, ())
 
     def _heed_long_ones(self, mono: float) -> None:
         """While all workers are held by tasks that run long, nothing has ended that tells how long tasks are."""
