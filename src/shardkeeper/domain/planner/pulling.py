@@ -162,10 +162,6 @@ class Pulling:
             else:
                 self._not_here.discard(name)
 
-    def store_away(self) -> None:
-        """A pull under way is answered as one that is not known; look when the store is back."""
-        self._more = True
-
     def forget(self) -> None:
         """This incarnation is dead: what it asked for is another's, and the answer will be ignored."""
         self._under_way = self._again = False
