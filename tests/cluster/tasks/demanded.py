@@ -73,3 +73,24 @@ class Changing(DistributeTask):
         if way == "cancel":
             raise Cancel("nobody wants it any more")
         threading.Event().wait()
+
+
+class Charging(DistributeTask):
+    """Does something outside that has to be undone, then fails as the parameter ``fails`` says."""
+
+    def calculate(self, context: ShardContext, data: None) -> None:
+        tell(context, "charged")
+        if context.parameters.get("fails") == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise LookupError("the order is gone")
+
+    def compensate(self, context: ShardContext) -> None:
+        tell(context, "refunded")
+
+
+class Adding(DistributeTask):
+    """The parameter ``number``, or the results of the runs that it follows, added up and one more."""
+
+    def calculate(self, context: ShardContext, data: None) -> int:
+        before = context.parameters.get("follow_up", {})
+        return 1 + sum(int(run["result"]) for run in before.values())
