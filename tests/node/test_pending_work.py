@@ -50,7 +50,7 @@ def test_readings_that_were_gathered_are_one(bench: Bench) -> None:
 
 def test_queues_without_an_owner_do_not_make_a_reading_full(bench: Bench) -> None:
     bench.story.job("queue", every=None, sharding_total_count=LIMIT)
-    bench.story.world.operator.trigger("queue", {}, None, None, "anna")
+    bench.story.world.operator.submit("queue", {}, None, 0, None, "anna")
     bench.story.world.pass_time(6)
     (read,) = bench.work.run([ReadPending(A)]).events
     assert isinstance(read, PendingRead)
