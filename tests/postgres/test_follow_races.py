@@ -9,6 +9,8 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
+from shardkeeper.domain.attempts import Claimed
+from shardkeeper.domain.outcomes import OutcomeAnswer
 from shardkeeper.postgres.errors import REFUSED_STATE
 from tests.postgres.migrated import Migrated
 from tests.postgres.race import Race, record
@@ -95,7 +97,8 @@ def test_specs_that_follow_nothing_never_wait_for_those_that_do(migrated: Migrat
     assert migrated.one("SELECT priority FROM shardkeeper.job_spec WHERE name = 'c'") == 1
 
 
-def test_of_two_parents_that_close_at_once_the_second_starts_the_follower_once(migrated: Migrated) -> None:
+def two_parents_at_once(migrated: Migrated) -> tuple[Race, list[Claimed], Future[OutcomeAnswer]]:
+    """c follows a and b. a's outcome is recorded and not committed; b's, in a thread, waits for that."""
     migrated.job("a")
     migrated.job("b")
     migrated.job("c", every=None, follows='{"jobs": ["a", "b"]}')
@@ -106,7 +109,11 @@ def test_of_two_parents_that_close_at_once_the_second_starts_the_follower_once(m
         for job in ("a", "b")
     ]
     record(race.first, held[0])
-    answer = race.meanwhile(lambda: record(race.second, held[1]))
+    return race, held, race.meanwhile(lambda: record(race.second, held[1]))
+
+
+def test_of_two_parents_that_close_at_once_the_second_starts_the_follower_once(migrated: Migrated) -> None:
+    race, held, answer = two_parents_at_once(migrated)
     race.go_on()
     assert answer.result().run_closed == "COMPLETED"
     assert migrated.all("SELECT parent_run FROM shardkeeper.job_run WHERE job_name = 'c'") == [
@@ -116,17 +123,7 @@ def test_of_two_parents_that_close_at_once_the_second_starts_the_follower_once(m
 
 
 def test_a_parent_that_closes_for_nothing_leaves_the_follower_to_the_other(migrated: Migrated) -> None:
-    migrated.job("a")
-    migrated.job("b")
-    migrated.job("c", every=None, follows='{"jobs": ["a", "b"]}')
-    race = Race(migrated)
-    fire = race.now()
-    held = [
-        race.second.runs.create("node-a/1", [race.request(job, fire=fire)])[0].claimed[0]
-        for job in ("a", "b")
-    ]
-    record(race.first, held[0])
-    answer = race.meanwhile(lambda: record(race.second, held[1]))
+    race, held, answer = two_parents_at_once(migrated)
     race.give_up()
     answer.result()
     assert migrated.all("SELECT id FROM shardkeeper.job_run WHERE job_name = 'c'") == []

@@ -14,7 +14,7 @@ from shardkeeper.domain.catalog import ImplHistory, JobHistory
 from shardkeeper.domain.policies.misfire import Gap, account, gaps_without_runs
 from shardkeeper.domain.runs import RunStatus
 from shardkeeper.domain.schedule import MICROSECOND, Schedule, fires_of
-from shardkeeper.domain.specs import JobSpec, JobVersion, Pause
+from shardkeeper.domain.specs import ImplVersion, JobSpec, JobVersion, Pause
 
 NO_IMPL = "no valid version of ImplSpec {impl} was in force"
 NO_NODE = "no eligible node"
@@ -124,7 +124,8 @@ def _by_policy(
     ]
     for fire_time in decided.runs:
         version = _version_at(history, fire_time)
-        made = _run(name, version, fire_time, impls, nodes_of)
+        impl = impls.get(version.spec.impl_spec)
+        made = run_due(version, fire_time, impl.at(fire_time) if impl else None, nodes_of)
         if isinstance(made, DueRun):
             runs.append(made)
         else:
@@ -141,20 +142,18 @@ def _is_due_after(history: JobHistory, window: Window) -> bool:
     return latest is not None and latest > after and not history.paused_at(latest)
 
 
-def _run(
-    name: str, version: JobVersion, fire_time: datetime, impls: dict[str, ImplHistory], nodes_of: NodesOf
+def run_due(
+    version: JobVersion, fire_time: datetime, impl: ImplVersion | None, nodes_of: NodesOf
 ) -> DueRun | str:
-    """The run, or why there can be none."""
+    """The run of a fire under these versions, or why there can be none."""
     spec = version.spec
-    history = impls.get(spec.impl_spec)
-    impl = history.at(fire_time) if history else None
     if impl is None:
         return NO_IMPL.format(impl=spec.impl_spec)
     nodes = nodes_of(spec)
     if nodes == ():
         return NO_NODE
     total = spec.sharding_total_count if nodes is None else len(nodes)
-    return DueRun(name, fire_time, version.version, impl.version, total, nodes)
+    return DueRun(spec.name, fire_time, version.version, impl.version, total, nodes)
 
 
 def _stretches(

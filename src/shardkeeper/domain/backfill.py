@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from shardkeeper.domain.accounting import NO_IMPL, NO_NODE, DueRun, NodesOf
+from shardkeeper.domain.accounting import DueRun, NodesOf, run_due
 from shardkeeper.domain.catalog import ImplHistory, JobHistory
 from shardkeeper.domain.schedule import MICROSECOND, fires_of
 from shardkeeper.domain.specs import ImplVersion, JobVersion
@@ -40,15 +40,8 @@ def backfill_run(
     fire_time: datetime, version: JobVersion, impls: dict[str, ImplHistory], nodes_of: NodesOf
 ) -> DueRun | str:
     """The run, or why there can be none."""
-    spec = version.spec
-    impl = _impl_at(impls.get(spec.impl_spec), fire_time)
-    if impl is None:
-        return NO_IMPL.format(impl=spec.impl_spec)
-    nodes = nodes_of(spec)
-    if nodes == ():
-        return NO_NODE
-    total = spec.sharding_total_count if nodes is None else len(nodes)
-    return DueRun(spec.name, fire_time, version.version, impl.version, total, nodes)
+    impl = _impl_at(impls.get(version.spec.impl_spec), fire_time)
+    return run_due(version, fire_time, impl, nodes_of)
 
 
 def _impl_at(history: ImplHistory | None, fire_time: datetime) -> ImplVersion | None:

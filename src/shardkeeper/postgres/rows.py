@@ -13,6 +13,7 @@ import msgspec
 from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creation, Pending, RunHead
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording, ValueRow
 from shardkeeper.domain.runs import AttemptKey, RunStatus, TriggerKind
+from shardkeeper.ports.specs import ImplVersionRow
 
 Row = tuple[Any, ...]
 # a look-up costs a third of what calling the enumeration does
@@ -42,6 +43,17 @@ def _plain(value: Any) -> Any:
 def instant(text: str) -> datetime:
     """An aware instant from ISO 8601 as the functions write it, with +00:00."""
     return datetime.fromisoformat(text)
+
+
+def impl_version_row(each: Mapping[str, Any]) -> ImplVersionRow:
+    """From an element of what the sweep and ``backfill_past`` read."""
+    return ImplVersionRow(
+        each["impl_name"],
+        each["version"],
+        each["impl"],
+        tuple(each["sources"]),
+        instant(each["in_force_from"]),
+    )
 
 
 def request_json(order: int, request: CreateRun) -> dict[str, Any]:

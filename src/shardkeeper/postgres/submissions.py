@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from shardkeeper.domain.accounting import DueRun
 from shardkeeper.ports.operator import Past
-from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow
-from shardkeeper.postgres.rows import as_json, instant
+from shardkeeper.ports.specs import JobVersionRow
+from shardkeeper.postgres.rows import as_json, impl_version_row, instant
 
 # One statement, hence one round trip and one commit: the actor is set in what is read first
 SUBMIT: Final = """
@@ -46,16 +46,7 @@ def past_of(answer: dict[str, Any]) -> Past:
             JobVersionRow(each["job_name"], each["version"], each["spec"], instant(each["in_force_from"]))
             for each in answer["jobs"]
         ),
-        tuple(
-            ImplVersionRow(
-                each["impl_name"],
-                each["version"],
-                each["impl"],
-                tuple(each["sources"]),
-                instant(each["in_force_from"]),
-            )
-            for each in answer["impls"]
-        ),
+        tuple(map(impl_version_row, answer["impls"])),
         frozenset(map(instant, answer["with_run"])),
         instant(answer["swept_until"]),
     )

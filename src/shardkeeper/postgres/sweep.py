@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweptJob
-from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow, PauseRow
+from shardkeeper.ports.specs import JobVersionRow, PauseRow
 from shardkeeper.postgres.connection import Connection
-from shardkeeper.postgres.rows import as_json, instant
+from shardkeeper.postgres.rows import as_json, impl_version_row, instant
 
 BEGIN = "SELECT shardkeeper.sweep_begin(%s, %s, %s, %s::int)"
 APPLY = "SELECT shardkeeper.sweep_apply(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s)"
@@ -64,16 +64,7 @@ def _slice(answer: Mapping[str, Any]) -> SweepSlice:
         answer["cursor"],
         answer["fingerprint"],
         tuple(map(_job, answer["jobs"])),
-        tuple(
-            ImplVersionRow(
-                each["impl_name"],
-                each["version"],
-                each["impl"],
-                tuple(each["sources"]),
-                instant(each["in_force_from"]),
-            )
-            for each in answer["impls"]
-        ),
+        tuple(map(impl_version_row, answer["impls"])),
         instant(answer["now"]),
     )
 
