@@ -171,7 +171,8 @@ begin
         perform shardkeeper.check_parameters(spec, impl, old.parameters || parameters);
     end if;
     total := shardkeeper.insert_ordered_run(
-        new_run, 'rerun', spec, impl, old.fire_time, clock_timestamp(),
+        -- of one that was stopped before its time, no sooner
+        new_run, 'rerun', spec, impl, old.fire_time, greatest(old.fire_time, clock_timestamp()),
         old.parameters || parameters, old.priority, null, null, old.id);
     update shardkeeper.job_run r set flow = shardkeeper.flow_of(old) where r.id = new_run and r.fire_time = old.fire_time;
     if total = old.sharding_total_count then

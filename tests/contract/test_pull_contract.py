@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shardkeeper.domain.runs import AttemptStatus
@@ -63,6 +63,16 @@ def test_a_rerun_is_pulled_where_its_run_was(story: Story) -> None:
     reruns = [story.world.operator.rerun(run_id, {}, False, "anna") for run_id in (submitted, triggered)]
     assert [row.key.run_id for row in story.pending()] == reruns[1:]
     assert ids(pull(story)) == reruns[:1]
+
+
+def test_a_rerun_of_what_was_stopped_before_its_time_begins_no_sooner(story: Story) -> None:
+    on_demand(story)
+    at = datetime(2200, 1, 1, tzinfo=UTC)
+    old = story.world.operator.submit("job", {}, None, 0, at, "anna")
+    assert story.world.operator.stop(old, "anna")
+    new = story.world.operator.rerun(old, {}, False, "anna")
+    assert story.row(new)["fire_time"] == at
+    assert pull(story) == []
 
 
 def test_what_is_to_be_pulled_is_not_shown_as_pending_until_nobody_pulled_it_for_a_while(

@@ -92,7 +92,7 @@ def rerun(
         TriggerKind.RERUN,
         of,
         old.fire_time,
-        database.now(),
+        max(old.fire_time, database.now()),  # of one that was stopped before its time, no sooner
         parameters={**old.parameters, **parameters},
         priority=old.priority,
         by=by,
