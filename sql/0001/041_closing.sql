@@ -246,7 +246,7 @@ begin
         returning r.id, r.fire_time, r.status, r.job_name, r.trigger_kind, u.undo)
     select array_agg(c.id order by c.id) filter (where not c.undo) as runs,
            array_agg(c.fire_time order by c.id) filter (where not c.undo) as fires,
-           array_agg(c.status order by c.id) filter (where not c.undo) as statuses,
+           array_agg(c.status::text order by c.id) filter (where not c.undo) as statuses,
            array_agg(distinct c.job_name) filter (where not c.undo) as jobs,
            array_agg(distinct c.job_name) filter (
                where not c.undo and c.trigger_kind in ('schedule', 'misfire', 'backfill')) as rivals,

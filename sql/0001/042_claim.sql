@@ -11,7 +11,7 @@ create type shardkeeper.claimed_attempt as (
     takeovers            integer,
     stop_requested       boolean,
     job_name             text,
-    trigger_kind         text,
+    trigger_kind         shardkeeper.trigger_kind,
     job_version          bigint,
     impl_version         bigint,
     sharding_total_count integer,

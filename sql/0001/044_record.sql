@@ -44,6 +44,40 @@ begin
 end
 $$;
 
+-- What of it is given back: the incarnation and claim_no stay, so that a repetition is known as one. The caller has
+-- locked the runs.
+create function shardkeeper.give_back(
+    p_incarnation text, p_outcomes shardkeeper.outcome[], p_ids bigint[], p_items integer[], p_from timestamptz,
+    p_to timestamptz) returns integer[]
+    language plpgsql
+    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_now  timestamptz := clock_timestamp();
+    v_done integer[];
+begin
+    with given_back as (
+        update shardkeeper.shard_run s
+           set status = 'PENDING', node_id = null, claimed_at = null, error_type = o.error_type,
+               error_message = o.error_message, log = o.log,
+               compensable = shardkeeper.is_compensable(s.compensable, o.compensable, coalesce(o.phase, s.phase)),
+               not_before = v_now + make_interval(secs => greatest(o.delay_s, 0)),
+               -- what was not begun keeps its place in the queue
+               claim_key = case when o.delay_s > 0 and s.claim_key is not null
+                                then shardkeeper.claim_key_from(s.run_id, s.fire_time,
+                                                                v_now + make_interval(secs => o.delay_s))
+                                else s.claim_key end
+          from unnest(p_outcomes) o
+         where o.status = 'PENDING'
+           and s.run_id = any (p_ids) and s.item = any (p_items) and s.fire_time between p_from and p_to
+           and s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
+           and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation
+           and s.claim_no = o.claim_no
+        returning o.ord)
+    select coalesce(array_agg(g.ord), '{}') into v_done from given_back g;
+    return v_done;
+end
+$$;
+
 -- The port's record: `p_outcomes` is an array of shardkeeper.outcome; `calculated` is [[key, value, weight], ...].
 create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
@@ -65,11 +99,14 @@ declare
     v_closed  bigint[];
     v_states  text[];
     v_lone    integer[];
+    v_back    boolean;
+    v_values  boolean;
 begin
     -- of two outcomes for one claim in a batch the first counts; of an attempt that came back here, each is of its own
     select array_agg(o::shardkeeper.outcome order by o.run_id, o.item, o.attempt),
-           array_agg(distinct o.run_id), array_agg(distinct o.item), min(o.fire_time), max(o.fire_time)
-      into v_in, v_ids, v_items, v_from, v_to
+           array_agg(distinct o.run_id), array_agg(distinct o.item), min(o.fire_time), max(o.fire_time),
+           bool_or(o.status = 'PENDING'), bool_or(o.calculated is not null)
+      into v_in, v_ids, v_items, v_from, v_to, v_back, v_values
       from (select distinct on (i.run_id, i.item, i.attempt, i.claim_no) i.*
               from jsonb_populate_recordset(null::shardkeeper.outcome, p_outcomes) i
              order by i.run_id, i.item, i.attempt, i.claim_no, i.ord) o;
@@ -109,26 +146,9 @@ begin
            coalesce(array_agg(e.ord) filter (where e.compensates), '{}')
       into v_done, v_retried, v_runs, v_fires, v_lone, v_undoing
       from ended e;
-    -- Given back: the incarnation and claim_no stay, so that a repetition is known as one.
-    with given_back as (
-        update shardkeeper.shard_run s
-           set status = 'PENDING', node_id = null, claimed_at = null, error_type = o.error_type,
-               error_message = o.error_message, log = o.log,
-               compensable = shardkeeper.is_compensable(s.compensable, o.compensable, coalesce(o.phase, s.phase)),
-               not_before = v_now + make_interval(secs => greatest(o.delay_s, 0)),
-               -- what was not begun keeps its place in the queue
-               claim_key = case when o.delay_s > 0 and s.claim_key is not null
-                                then shardkeeper.claim_key_from(s.run_id, s.fire_time,
-                                                                v_now + make_interval(secs => o.delay_s))
-                                else s.claim_key end
-          from unnest(v_in) o
-         where o.status = 'PENDING'
-           and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
-           and s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
-           and s.status is not distinct from 'RUNNING' and s.incarnation is not distinct from p_incarnation and s.claim_no = o.claim_no
-        returning o.ord)
-    select v_done || array_agg(g.ord) into v_done from given_back g;
-
+    if v_back then
+        v_done := v_done || shardkeeper.give_back(p_incarnation, v_in, v_ids, v_items, v_from, v_to);
+    end if;
     if v_retried is not null then
         insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, pinned_node, not_before, claim_key,
                                            concurrency_value, compensates, tries, takeovers, checkpoint)
@@ -143,10 +163,12 @@ begin
          where o.ord = any (v_retried)
            and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to;
     end if;
-    insert into shardkeeper.calculate_value (run_id, fire_time, item, key, value, weight)
-    select o.run_id, o.fire_time, o.item, e.value ->> 0, e.value -> 1, (e.value ->> 2)::double precision
-      from unnest(v_in) o cross join lateral jsonb_array_elements(o.calculated) e (value)
-     where o.ord = any (v_done) and o.ord <> all (v_undoing) and o.status = 'COMPLETED' and o.calculated is not null;
+    if v_values then
+        insert into shardkeeper.calculate_value (run_id, fire_time, item, key, value, weight)
+        select o.run_id, o.fire_time, o.item, e.value ->> 0, e.value -> 1, (e.value ->> 2)::double precision
+          from unnest(v_in) o cross join lateral jsonb_array_elements(o.calculated) e (value)
+         where o.ord = any (v_done) and o.ord <> all (v_undoing) and o.status = 'COMPLETED' and o.calculated is not null;
+    end if;
     if v_runs is not null or v_retried is not null then
         -- pulled, and over before it was told that they had begun
         update shardkeeper.job_run r set status = 'RUNNING', started_at = coalesce(o.started_at, v_now)
@@ -169,15 +191,19 @@ begin
         perform shardkeeper.close_lone_runs(v_in, v_lone);
     end if;
 
-    return query
-        select o.ord, 'recorded',
-               -- told once of each run: by the last outcome that counted
-               case when o.ord = any (v_lone) then 'COMPLETED'
-                    when o.ord = max(o.ord) filter (where o.ord = any (v_done)) over (partition by o.run_id)
-                    then c.status end,
-               coalesce(o.ord = any (v_retried), false), null::text
-          from unnest(v_in) o left join unnest(v_closed, v_states) c (run_id, status) on c.run_id = o.run_id
-         where o.ord = any (v_done);
+    if cardinality(v_lone) = cardinality(v_done) then
+        return query select o.ord, 'recorded', 'COMPLETED', false, null::text from unnest(v_lone) o (ord);
+    else
+        return query
+            select o.ord, 'recorded',
+                   -- told once of each run: by the last outcome that counted
+                   case when o.ord = any (v_lone) then 'COMPLETED'
+                        when o.ord = max(o.ord) filter (where o.ord = any (v_done)) over (partition by o.run_id)
+                        then c.status end,
+                   coalesce(o.ord = any (v_retried), false), null::text
+              from unnest(v_in) o left join unnest(v_closed, v_states) c (run_id, status) on c.run_id = o.run_id
+             where o.ord = any (v_done);
+    end if;
     if cardinality(v_done) < jsonb_array_length(p_outcomes) then
         return query select * from shardkeeper.not_recorded(p_incarnation, p_outcomes, v_done);
     end if;
@@ -202,7 +228,7 @@ begin
      where o.ord <> all (p_done);
     return query
         select i.ord, case when i.repeated then 'repeated' else 'superseded' end,
-               case when i.repeated and i.run_status not in ('CREATED', 'RUNNING') then i.run_status end, false,
+               case when i.repeated and i.run_status not in ('CREATED', 'RUNNING') then i.run_status::text end, false,
                case when i.repeated then null
                     when i.attempt_status is null then 'the run is no longer kept'
                     else format('the attempt is %s, claim %s of %s', i.attempt_status, i.held_claim,

@@ -14,7 +14,8 @@ declare
     v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
 begin
     if p_at_once then
-        if v_now - (select t.last_value from shardkeeper.work_told t) between 0 and 19 then
+        -- by the function, where a query of the sequence would cost as much as an insert
+        if v_now - pg_sequence_last_value('shardkeeper.work_told') between 0 and 19 then
             return;
         end if;
         perform setval('shardkeeper.work_told', v_now);
@@ -121,7 +122,6 @@ declare
     v_from    timestamptz := greatest(at, v_now);
     v_run     bigint := nextval('shardkeeper.run_id');
     v_spec    record;
-    v_impl    record;
     v_rank    smallint;
     v_known   bigint;
     v_total   integer;
@@ -129,30 +129,38 @@ declare
     v_value   text;
     v_problem text;
 begin
-    select v.version, v.enabled, v.impl_spec, v.sharding_total_count, v.sharding_strategy, v.node_selector, v.priority,
-           v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec into v_spec
+    select v.version, v.enabled, v.sharding_total_count, v.sharding_strategy, v.node_selector, v.priority,
+           v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec, i.version as impl_version, i.impl
+      into v_spec
       from shardkeeper.job_version v
+      left join lateral (
+           select w.version, w.impl from shardkeeper.impl_version w
+            where w.impl_name = v.impl_spec and w.in_force_from <= v_now
+              and not exists (select from shardkeeper.spec_problem p where p.version = w.version and p.of_impl)
+            order by w.in_force_from desc limit 1) i on true
      where v.job_name = job and v.in_force_from <= v_now
        and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
      order by v.in_force_from desc limit 1;
-    select i.version, i.impl into v_impl from shardkeeper.impl_version i
-     where i.impl_name = v_spec.impl_spec and i.in_force_from <= v_now
-       and not exists (select from shardkeeper.spec_problem p where p.version = i.version and p.of_impl)
-     order by i.in_force_from desc limit 1;
-    if v_spec.enabled is not true or v_impl.impl is null then
+    if v_spec.enabled is not true or v_spec.impl is null then
         perform shardkeeper.impl_for(shardkeeper.orderable(job));
     end if;
     v_total := v_spec.sharding_total_count;
     v_rank := coalesce(nullif(priority, 0), v_spec.priority);
-    v_problem := coalesce(
-        shardkeeper.submission_problem(key, priority, at),
-        shardkeeper.parameters_problem(
-            job, v_spec.parameters_schema, v_spec.parameters_limit,
-            case when v_spec.parameters_schema is not null
-                 then coalesce(v_impl.impl -> 'parameters', '{}') || coalesce(v_spec.spec -> 'parameters', '{}') end,
-            parameters));
-    if v_problem is not null then
-        raise exception using errcode = 'SKREF', message = v_problem;
+    -- whatever might be wrong is looked at more closely there
+    if priority not between -100 and 100 or length(key) not between 1 and 200 or at is not null
+       or v_spec.parameters_schema is not null
+       or jsonb_typeof(parameters) is distinct from 'object'
+       or octet_length(parameters::text) > v_spec.parameters_limit then
+        v_problem := coalesce(
+            shardkeeper.submission_problem(key, priority, at),
+            shardkeeper.parameters_problem(
+                job, v_spec.parameters_schema, v_spec.parameters_limit,
+                case when v_spec.parameters_schema is not null
+                     then coalesce(v_spec.impl -> 'parameters', '{}') || coalesce(v_spec.spec -> 'parameters', '{}')
+                end, parameters));
+        if v_problem is not null then
+            raise exception using errcode = 'SKREF', message = v_problem;
+        end if;
     end if;
     if key is not null then
         -- waits for whoever is inserting the same key
@@ -167,9 +175,6 @@ begin
             return v_known;
         end if;
     end if;
-    if v_spec.concurrency_key is not null then
-        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_impl.version);
-    end if;
     if v_spec.sharding_strategy = 'each_node' then
         v_nodes := shardkeeper.eligible_nodes(v_spec.node_selector);
         v_total := cardinality(v_nodes);
@@ -177,10 +182,10 @@ begin
     insert into shardkeeper.job_run (id, job_name, fire_time, trigger_kind, job_version, impl_version,
                                      sharding_total_count, parameters, priority, idempotency_key, requested_by,
                                      open_items, flow)
-    values (v_run, job, v_fire, 'submit', v_spec.version, v_impl.version, v_total, parameters, v_rank, key,
+    values (v_run, job, v_fire, 'submit', v_spec.version, v_spec.impl_version, v_total, parameters, v_rank, key,
             shardkeeper.actor(), v_total, 'run:' || v_run);
     if v_spec.concurrency_key is not null then
-        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_impl.version);
+        v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_spec.impl_version);
     end if;
     if v_total = 1 and v_nodes is null then
         -- planned once, where rows from a series would be planned each time
