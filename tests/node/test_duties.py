@@ -11,8 +11,8 @@ class Lane:
     def __init__(self) -> None:
         self.rounds: list[Round] = []
 
-    def put(self, action: Round) -> None:
-        self.rounds.append(action)
+    def put(self, *actions: Round) -> None:
+        self.rounds += actions
 
 
 class Bench:

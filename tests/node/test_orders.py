@@ -10,10 +10,10 @@ import pytest
 
 from shardkeeper.domain.attempts import Claimed, RunHead
 from shardkeeper.domain.planner.actions import Launch
-from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged
+from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, AttemptsOver, CapacityChanged, Event
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus, Phase, TriggerKind
 from shardkeeper.domain.specs import ImplSpec, ImplVersion, Isolation, JobSpec, JobVersion, Kind, SourceData
-from shardkeeper.node.orders import OrderLimits, OrderWriter, capacity_event, event_of, news_of
+from shardkeeper.node.orders import OrderLimits, OrderWriter, events_of
 from shardkeeper.ports.workers import (
     AttemptCheckpointed,
     AttemptEnded,
@@ -25,6 +25,7 @@ from shardkeeper.ports.workers import (
     Ending,
     EndingStatus,
     EntrypointChecked,
+    WorkerEvent,
     WorkersChanged,
     WorkersSaid,
 )
@@ -123,9 +124,19 @@ def test_no_timeout_is_no_limit_and_threads_are_asked_for_as_such() -> None:
 
 
 def over(ending: Ending) -> AttemptOver:
-    found = event_of(AttemptEnded(KEY, 4, ending))
-    assert isinstance(found, AttemptOver)
+    return only(AttemptEnded(KEY, 4, ending))
+
+
+def only(told: WorkerEvent) -> AttemptOver:
+    """The one attempt that the planner is told is over."""
+    (event,) = heard(told)
+    assert isinstance(event, AttemptsOver)
+    (found,) = event.ended
     return found
+
+
+def heard(*told: WorkerEvent) -> list[Event]:
+    return events_of(WorkersSaid(told), 4)
 
 
 @pytest.mark.parametrize("status", [one for one in EndingStatus if one is not EndingStatus.RETRY_LATER])
@@ -168,21 +179,17 @@ def test_what_cannot_be_run_here_is_declined_with_the_reason() -> None:
 
 
 def test_what_never_began_goes_back() -> None:
-    found = event_of(AttemptReturned(KEY, 4, "workers are closing"))
-    assert isinstance(found, AttemptOver)
+    found = only(AttemptReturned(KEY, 4, "workers are closing"))
     assert (found.outcome.status, found.outcome.claim_no) == (AttemptStatus.PENDING, 4)
 
 
 def test_what_runs_is_reported_as_it_goes() -> None:
-    reports = [
-        found.report
-        for told in (
-            AttemptStarted(KEY, 4, AT, "abc"),
-            AttemptProgressed(KEY, 4, Phase.CALCULATE, 0.5, "half"),
-            AttemptCheckpointed(KEY, 4, {"done": 8}),
-        )
-        if isinstance(found := event_of(told), AttemptBegan)
-    ]
+    told = heard(
+        AttemptStarted(KEY, 4, AT, "abc"),
+        AttemptProgressed(KEY, 4, Phase.CALCULATE, 0.5, "half"),
+        AttemptCheckpointed(KEY, 4, {"done": 8}),
+    )
+    reports = [found.report for found in told if isinstance(found, AttemptBegan)]
     started, progressed, checkpointed = reports
     assert (started.started_at, started.phase, started.code_version) == (AT, Phase.INITIALIZE, "abc")
     assert (progressed.phase, progressed.fraction, progressed.message) == (Phase.CALCULATE, 0.5, "half")
@@ -191,21 +198,39 @@ def test_what_runs_is_reported_as_it_goes() -> None:
 
 
 def test_what_concerns_no_attempt_is_no_event() -> None:
-    assert event_of(WorkersChanged(1, 1, 0)) is None
-    assert event_of(EntrypointChecked("a:B", "python", None)) is None
+    assert heard(EntrypointChecked("a:B", "python", None)) == []
 
 
 def test_workers_that_cannot_be_kept_alive_make_the_node_unfit() -> None:
-    assert capacity_event(WorkersChanged(4, 4, 0), 4) == CapacityChanged(4, fit=True)
-    assert capacity_event(WorkersChanged(0, 4, 9, "no memory"), 4) == CapacityChanged(4, False, "no memory")
+    assert heard(WorkersChanged(4, 4, 0)) == [CapacityChanged(4, fit=True)]
+    assert heard(WorkersChanged(0, 4, 9, "no memory")) == [CapacityChanged(4, False, "no memory")]
 
 
 def test_that_it_began_is_no_news_of_an_attempt_that_has_ended() -> None:
     other = AttemptKey(18, FIRE, 0, 1)
-    ended = AttemptEnded(KEY, 4, Ending(EndingStatus.COMPLETED))
-    saved = AttemptCheckpointed(KEY, 4, {"done": 8})
-    later = AttemptStarted(other, 1, AT)
-    newer_claim = AttemptStarted(KEY, 5, AT)
-    said = WorkersSaid((AttemptStarted(KEY, 4, AT), saved, ended, later, newer_claim))
-    assert news_of(said) == [saved, ended, later, newer_claim]
-    assert news_of(WorkersSaid((later,))) == [later]
+    events = heard(
+        AttemptStarted(KEY, 4, AT),
+        AttemptCheckpointed(KEY, 4, {"done": 8}),
+        AttemptEnded(KEY, 4, Ending(EndingStatus.COMPLETED)),
+        AttemptStarted(other, 1, AT),
+        AttemptStarted(KEY, 5, AT),
+    )
+    said = [
+        (event.report.key, event.report.claim_no) if isinstance(event, AttemptBegan) else type(event)
+        for event in events
+    ]
+    assert said == [(KEY, 4), AttemptsOver, (other, 1), (KEY, 5)]
+    assert len(heard(AttemptStarted(other, 1, AT))) == 1
+
+
+def test_those_that_end_together_are_told_together_and_in_their_order() -> None:
+    keys = [AttemptKey(number, FIRE, 0, 1) for number in range(3)]
+    events = heard(
+        AttemptEnded(keys[0], 1, Ending(EndingStatus.COMPLETED)),
+        AttemptReturned(keys[1], 1, "workers are closing"),
+        AttemptCheckpointed(KEY, 4, {"done": 8}),
+        AttemptEnded(keys[2], 1, Ending(EndingStatus.FAILED)),
+    )
+    ended = [[one.outcome.key for one in event.ended] for event in events if isinstance(event, AttemptsOver)]
+    assert ended == [keys[:2], keys[2:]]
+    assert isinstance(events[1], AttemptBegan)

@@ -93,11 +93,11 @@ class MemoryWorkers:
             self._notify = notify
             self._emit(WorkersChanged(self._capacity, self._capacity, 0))
 
-    def submit(self, order: AttemptOrder) -> None:
+    def submit(self, *orders: AttemptOrder) -> None:
         if self._closed:
-            self._emit(AttemptReturned(order.key, order.claim_no, "workers are closed"))
+            self._emit(*(AttemptReturned(one.key, one.claim_no, "workers are closed") for one in orders))
             return
-        self._queue.append(order)
+        self._queue += orders
         self._later(0.0, self._dispatch)
 
     def check(self, entrypoint: str, kind: str) -> None:
@@ -190,9 +190,9 @@ class MemoryWorkers:
     def _later(self, delay_s: float, function: Callable[[], None]) -> None:
         self._call_later(delay_s, lambda: None if self._dead else function())
 
-    def _emit(self, event: WorkerEvent) -> None:
+    def _emit(self, *events: WorkerEvent) -> None:
         if self._notify is not None and not self._dead:
-            self._notify(WorkersSaid((event,)))
+            self._notify(WorkersSaid(events))
 
 
 def _stopped(reason: str) -> Ending:

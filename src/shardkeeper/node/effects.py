@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from shardkeeper.domain.planner.actions import (
@@ -41,7 +42,6 @@ from shardkeeper.domain.planner.actions import (
     Wake,
 )
 from shardkeeper.domain.planner.events import Event
-from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.node.board import Board
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import DutyRoster
@@ -86,8 +86,11 @@ class Effects:
         self._coordination = coordination
         self._duties = duties
         self._orders = OrderWriter(node_id, limits)
-        self._launched: dict[AttemptKey, int] = {}
         self._table = self._steps(lanes, timers, board, wake, ended)
+        self._many: dict[type, Callable[[Iterable[Any]], None]] = {
+            Launch: self._launch,
+            Record: lambda records: lanes.outcomes.put(*records),
+        }
 
     def _steps(
         self,
@@ -99,7 +102,7 @@ class Effects:
     ) -> dict[type, Callable[[Any], None]]:
         return {
             **dict.fromkeys((Create, Claim), lanes.runs.put),
-            **dict.fromkeys((Record, Report), lanes.outcomes.put),
+            Report: lanes.outcomes.put,
             **dict.fromkeys((Join, Beat, Leave, MirrorView), lanes.leases.put),
             **dict.fromkeys((ReadSpecs, ReadPinned, Decline, ForgetDeclines), lanes.specs.put),
             **dict.fromkeys((ReadPending, CloseUnrunnable), lanes.pending.put),
@@ -110,7 +113,6 @@ class Effects:
             SaySkewed: lambda action: self._coordination.skewed(action.skewed),
             Enter: self._enter,
             End: lambda _: ended(),
-            Launch: self._launch,
             Halt: lambda action: self._workers.stop(action.key, action.claim_no, action.kill_after_s),
             TakeBack: lambda action: self._workers.take_back(action.key, action.claim_no),
             HaltAll: self._halt_all,
@@ -122,21 +124,21 @@ class Effects:
             Tell: lambda action: board.tell(action.fact),
         }
 
-    def perform(self, action: Action) -> None:
-        """Hand it over."""
-        self._table[type(action)](action)
+    def perform(self, actions: Iterable[Action]) -> None:
+        """Hand them over, in their order; neighbours of a kind that comes by the hundred go in one piece."""
+        for kind, alike in groupby(actions, type):
+            if kind in self._many:
+                self._many[kind](alike)
+            else:
+                step = self._table[kind]
+                for action in alike:
+                    step(action)
 
-    def ended(self, key: AttemptKey, claim_no: int) -> None:
-        """The workers are done with this claim of an attempt; a newer one may have been launched meanwhile."""
-        if self._launched.get(key) == claim_no:
-            del self._launched[key]
-
-    def _launch(self, action: Launch) -> None:
-        self._launched[action.claimed.key] = action.claimed.claim_no
-        self._workers.submit(self._orders.order_of(action))
+    def _launch(self, launches: Iterable[Launch]) -> None:
+        self._workers.submit(*map(self._orders.order_of, launches))
 
     def _halt_all(self, action: HaltAll) -> None:
-        for key, claim_no in self._launched.items():
+        for key, claim_no in action.claims:
             self._workers.stop(key, claim_no, 0.0)
 
     def _say_draining(self, action: SayDraining) -> None:

@@ -47,7 +47,7 @@ class Work(Protocol[A]):
 class Lane(Protocol[A_contra]):
     """Takes actions from the loop; their answers arrive as events."""
 
-    def put(self, action: A_contra) -> None:
+    def put(self, *actions: A_contra) -> None:
         """Never blocks."""
 
 
@@ -101,12 +101,12 @@ class ThreadLane(Generic[A]):
             self._thread = threading.Thread(target=self._serve, name=f"lane-{self._name}", daemon=True)
             self._thread.start()
 
-    def put(self, action: A) -> None:
+    def put(self, *actions: A) -> None:
         """See Lane."""
         with self._changed:
-            self._waiting.append(action)
-            if len(self._waiting) == 1:
-                self._changed.notify()  # with more, it has been told already, or is not waiting for any
+            if not self._waiting:
+                self._changed.notify()  # else it has been told already, or is not waiting for any
+            self._waiting += actions
 
     def stop(self, timeout_s: float) -> None:
         """End after the call under way, or without its answer after ``timeout_s``; whatever is not known to be done is

@@ -6,30 +6,23 @@ events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shardkeeper.domain.facts import ListenerChanged
 from shardkeeper.domain.planner.actions import ReadSpecs
-from shardkeeper.domain.planner.events import (
-    AttemptOver,
-    CapacityChanged,
-    Event,
-    Hinted,
-    Moment,
-    StoreAway,
-)
+from shardkeeper.domain.planner.events import Event, Hinted, Moment
 from shardkeeper.domain.planner.planner import Planner
 from shardkeeper.node.board import Board
 from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import DutyDue, DutyRoster
 from shardkeeper.node.effects import Effects
 from shardkeeper.node.load import LoadGauge
-from shardkeeper.node.orders import capacity_event, event_of, news_of
+from shardkeeper.node.orders import events_of
 from shardkeeper.ports.clock import Clock
 from shardkeeper.ports.coordinator import Published, Snapshot
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import WorkerEvent, WorkersChanged, WorkersSaid
+from shardkeeper.ports.workers import WorkersChanged, WorkersSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +35,7 @@ class PollSpecs:
     """The slow poll: what no hint told."""
 
 
-Letter = (
-    Event
-    | Snapshot
-    | Published
-    | Hint
-    | ListenerState
-    | WorkersSaid
-    | WorkerEvent
-    | DutyDue
-    | Reconsider
-    | PollSpecs
-)
+Letter = Event | Snapshot | Published | Hint | ListenerState | WorkersSaid | DutyDue | Reconsider | PollSpecs
 """Whatever may lie in a node's mailbox."""
 
 
@@ -85,8 +67,7 @@ class Node:
         """Do what one letter asks for."""
         match letter:
             case WorkersSaid():
-                for event in news_of(letter):
-                    self.handle(event)
+                self._workers_said(letter)
             case Snapshot():
                 self._plan(self._parts.coordination.seen(letter))
             case Published():
@@ -96,42 +77,33 @@ class Node:
             case DutyDue():
                 self._parts.duties.due(letter)
             case PollSpecs():
-                self._parts.effects.perform(ReadSpecs())
+                self._parts.effects.perform([ReadSpecs()])
                 self._later(self.POLL_S, letter)
             case Hint():
                 self._hint(letter)
             case ListenerState():
                 self._listener(letter)
-            case WorkersChanged():
-                self._parts.coordination.workers(letter.problem is None, letter.restarts)
-                self._plan([capacity_event(letter, self._parts.capacity())])
-            case StoreAway() | CapacityChanged():
-                self._plan([letter])
             case _:
-                self._other(letter)
+                self._plan([letter])
 
-    def _other(self, letter: Letter) -> None:
-        if isinstance(letter, WorkerEvent):
-            event = event_of(letter)
-            if isinstance(event, AttemptOver):
-                self._parts.effects.ended(event.outcome.key, event.outcome.claim_no)
-            self._plan([event] if event is not None else [])
-        else:
-            self._plan([letter])  # type: ignore[list-item]  # what is left are the planner's own events
+    def _workers_said(self, said: WorkersSaid) -> None:
+        for one in said.events:
+            if type(one) is WorkersChanged:
+                self._parts.coordination.workers(one.problem is None, one.restarts)
+        self._plan(events_of(said, self._parts.capacity()))
 
-    def _plan(self, events: list[Event]) -> None:
+    def _plan(self, events: Sequence[Event]) -> None:
         parts = self._parts
+        moment = Moment(parts.clock.now(), parts.clock.monotonic())
         for event in events:
-            moment = Moment(parts.clock.now(), parts.clock.monotonic())
-            for action in parts.planner.handle(event, moment):
-                parts.effects.perform(action)
-            load = parts.load.see(parts.planner.mind.holdings.live, parts.capacity(), moment.mono)
-            if load is not None:
-                parts.coordination.load(load)
+            parts.effects.perform(parts.planner.handle(event, moment))
+        load = parts.load.see(parts.planner.mind.holdings.live, parts.capacity(), moment.mono)
+        if load is not None:
+            parts.coordination.load(load)
 
     def _hint(self, hint: Hint) -> None:
         if hint.kind == "specs":
-            self._parts.effects.perform(ReadSpecs())
+            self._parts.effects.perform([ReadSpecs()])
         else:
             self._plan([Hinted(orders=hint.kind == "orders", work=hint.kind == "work")])
 
@@ -139,5 +111,5 @@ class Node:
         """Whatever was committed before the listening began was announced to nobody: read it."""
         self._parts.board.tell(ListenerChanged(state.listening, state.problem))
         if state.listening:
-            self._parts.effects.perform(ReadSpecs())
+            self._parts.effects.perform([ReadSpecs()])
             self._plan([Hinted(orders=True, work=True)])

@@ -12,7 +12,13 @@ from typing import Any
 from shardkeeper.domain.naming import run_name
 from shardkeeper.domain.outcomes import Outcome, Progress, ValueRow
 from shardkeeper.domain.planner.actions import Launch
-from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, CapacityChanged, Event
+from shardkeeper.domain.planner.events import (
+    AttemptBegan,
+    AttemptOver,
+    AttemptsOver,
+    CapacityChanged,
+    Event,
+)
 from shardkeeper.domain.runs import AttemptStatus, Phase
 from shardkeeper.domain.specs import SourceData
 from shardkeeper.ports.workers import (
@@ -26,7 +32,6 @@ from shardkeeper.ports.workers import (
     EndedValue,
     Ending,
     EndingStatus,
-    EntrypointChecked,
     Isolation,
     Kind,
     WorkerEvent,
@@ -136,41 +141,50 @@ def _source(source: SourceData) -> dict[str, Any]:
     }
 
 
-def news_of(said: WorkersSaid) -> list[WorkerEvent]:
-    """What of it is worth handling: that an attempt began is not, when it has ended meanwhile, which tells that too."""
-    ended = {(one.key, one.claim_no) for one in said.events if isinstance(one, AttemptEnded)}
-    if not ended:
-        return list(said.events)
-    return [
-        one
-        for one in said.events
-        if not isinstance(one, AttemptStarted) or (one.key, one.claim_no) not in ended
-    ]
+def events_of(said: WorkersSaid, capacity: int) -> list[Event]:
+    """What the planner is told of it, in order. Those that ended go in one event where nothing stands between them;
+    that an attempt began is left out when it has ended meanwhile, which tells that too. ``capacity``: as it is now.
+    """
+    events: list[Event] = []
+    ended: list[AttemptOver] = []
+    gone = {(one.key, one.claim_no) for one in said.events if type(one) is AttemptEnded}
+    for told in said.events:
+        if type(told) is AttemptEnded:
+            ended.append(_over(told))
+        elif type(told) is AttemptReturned:
+            ended.append(AttemptOver(Outcome(told.key, told.claim_no, AttemptStatus.PENDING)))
+        elif type(told) is not AttemptStarted or (told.key, told.claim_no) not in gone:
+            if ended:
+                events.append(AttemptsOver(tuple(ended)))
+                ended.clear()
+            events += _others(told, capacity)
+    if ended:
+        events.append(AttemptsOver(tuple(ended)))
+    return events
 
 
-def event_of(told: WorkerEvent) -> Event | None:
-    """What the planner is told of a worker's event; None where it does not concern it."""
+def _others(told: WorkerEvent, capacity: int) -> list[Event]:
+    """What does not end an attempt; empty where it does not concern the planner."""
     match told:
         case AttemptStarted(key, claim_no, at, code_version, _, phase):
-            return AttemptBegan(Progress(key, claim_no, phase, started_at=at, code_version=code_version))
+            return [AttemptBegan(Progress(key, claim_no, phase, started_at=at, code_version=code_version))]
         case AttemptOwes(key, claim_no):
-            return AttemptBegan(Progress(key, claim_no, Phase.CALCULATE, compensable=True))
+            return [AttemptBegan(Progress(key, claim_no, Phase.CALCULATE, compensable=True))]
         case AttemptProgressed(key, claim_no, phase, fraction, message):
-            return AttemptBegan(Progress(key, claim_no, phase, fraction=fraction, message=message))
+            return [AttemptBegan(Progress(key, claim_no, phase, fraction=fraction, message=message))]
         case AttemptCheckpointed(key, claim_no, checkpoint):
-            return AttemptBegan(Progress(key, claim_no, checkpoint=checkpoint))
-        case AttemptEnded(key, claim_no, ending):
-            declined = ending.error_message or "it cannot be run here" if ending.decline else None
-            return AttemptOver(_outcome(told, ending), declined=declined)
-        case AttemptReturned(key, claim_no):
-            return AttemptOver(Outcome(key, claim_no, AttemptStatus.PENDING))
-        case WorkersChanged() | EntrypointChecked():
-            return None
+            return [AttemptBegan(Progress(key, claim_no, checkpoint=checkpoint))]
+        case WorkersChanged():
+            # workers that cannot be kept alive make the node unfit: it claims nothing, and says so
+            return [CapacityChanged(capacity, told.problem is None, told.problem)]
+        case _:
+            return []
 
 
-def capacity_event(changed: WorkersChanged, capacity: int) -> CapacityChanged:
-    """Workers that cannot be kept alive make the node unfit: it claims nothing, and says so."""
-    return CapacityChanged(capacity, changed.problem is None, changed.problem)
+def _over(told: AttemptEnded) -> AttemptOver:
+    ending = told.ending
+    declined = ending.error_message or "it cannot be run here" if ending.decline else None
+    return AttemptOver(_outcome(told, ending), declined)
 
 
 def _outcome(ended: AttemptEnded, ending: Ending) -> Outcome:

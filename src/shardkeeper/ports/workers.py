@@ -211,7 +211,7 @@ class Workers(Protocol):
     def start(self, notify: Notify) -> None:
         """Idempotent."""
 
-    def submit(self, order: AttemptOrder) -> None:
+    def submit(self, *orders: AttemptOrder) -> None:
         """Never blocks and never refuses; the caller keeps within ``capacity`` and a small buffer. After
         close: AttemptReturned.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from shardkeeper.ports.workers import WorkersChanged
+from shardkeeper.ports.workers import WorkersChanged, WorkersSaid
 from shardkeeper.simulation.machine import Machine
 from shardkeeper.simulation.world import World
 
@@ -118,10 +118,9 @@ class Nemesis:
             return machine.start
         workers = node.workers
         self._say(machine, "workers cannot be kept alive")
-        node.post(WorkersChanged(0, workers.capacity, 3, "no memory"))
-        return lambda: node.post(
-            WorkersChanged(workers.capacity, workers.capacity, 3)
-        )  # to nobody, if that process is gone
+        node.post(WorkersSaid((WorkersChanged(0, workers.capacity, 3, "no memory"),)))
+        well = WorkersSaid((WorkersChanged(workers.capacity, workers.capacity, 3),))
+        return lambda: node.post(well)  # to nobody, if that process is gone
 
     def _unimport(self, machine: Machine) -> Undo:
         self._say(machine, "cannot import tasks:Other")

@@ -40,7 +40,7 @@ from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import NodeInfo
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkersSaid
+from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkerEvent, WorkersSaid
 from shardkeeper.simulation.disk import ProcessJournal
 from shardkeeper.simulation.host import Host
 from shardkeeper.simulation.process import Process
@@ -49,6 +49,8 @@ from shardkeeper.simulation.wire import LaneLink
 
 STEP_S = 0.5
 """As in node.loop: a step of the wall clock beyond this is told to the planner."""
+GATHER_S = 0.0005
+"""What workers say within this is one letter, as under load in workers.supervisor."""
 RETENTION_S = 1e6
 PENDING_LIMIT = 500
 
@@ -64,6 +66,7 @@ class SimNode:
         self.clock = NodeClock(self.process, host.skew_s)
         self._gone = gone
         self._mailbox: deque[Letter] = deque()
+        self._said: list[WorkerEvent] = []
         self._turn_is_due = False
         self._offset_s = self._wall_minus_monotonic()
         self._lives = count(1)
@@ -299,8 +302,16 @@ class SimNode:
         """Workers live on while the node is paused; what they say waits in the pipe."""
         for event in said.events:
             self.host.world.witnesses.hear(self.process_no, event)
-        if self.process.alive:
-            self.process.call_later(0.0, lambda: self.post(said))
+        if not self.process.alive:
+            return
+        if not self._said:
+            self.process.call_later(self.host.world.rng.random() * GATHER_S, self._pass_on)
+        self._said += said.events
+
+    def _pass_on(self) -> None:
+        """As the workers' supervisor does: what there is to say goes in one letter."""
+        said, self._said = tuple(self._said), []
+        self.post(WorkersSaid(said))
 
     def _later(self, seconds: float, letter: Letter) -> None:
         self.process.call_later(seconds, lambda: self._handle(letter))

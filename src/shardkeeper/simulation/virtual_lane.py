@@ -47,9 +47,9 @@ class VirtualLane(Generic[A]):
         self._work = work
         self._dropped = dropped
 
-    def put(self, action: A) -> None:
+    def put(self, *actions: A) -> None:
         """See node.lanes.Lane."""
-        self._waiting.append(action)
+        self._waiting += actions
         if not self._busy:
             self._busy = True
             self._process.call_later(0.0, self._send)

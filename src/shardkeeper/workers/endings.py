@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 from shardkeeper.domain.runs import Phase
-from shardkeeper.ports.workers import AttemptOrder, EndedValue, Ending, EndingStatus
+from shardkeeper.ports.workers import AttemptOrder, AttemptReturned, EndedValue, Ending, EndingStatus
 from shardkeeper.workers.flight import Flight, Verdict, instant
 from shardkeeper.workers.frames import Message
 
@@ -103,6 +104,11 @@ def ending_of_death(flight: Flight, death: str, phase: str | None, log: str | No
 def stopped_unbegun(reason: str) -> Ending:
     """Nothing of it ran."""
     return Ending(EndingStatus.STOPPED, error_type="TaskStopped", error_message=reason)
+
+
+def returned(orders: Sequence[AttemptOrder], reason: str) -> tuple[AttemptReturned, ...]:
+    """None of them will run here."""
+    return tuple(AttemptReturned(order.key, order.claim_no, reason) for order in orders)
 
 
 def failed_unbegun(error_type: str, reason: str) -> Ending:

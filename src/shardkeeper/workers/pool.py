@@ -8,11 +8,11 @@ from functools import partial
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.ports.workers import (
     AttemptOrder,
-    AttemptReturned,
     EntrypointChecked,
     Notify,
     WorkersSaid,
 )
+from shardkeeper.workers.endings import returned
 from shardkeeper.workers.flight import Check
 from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.supervisor import Broken, Supervisor
@@ -41,13 +41,13 @@ class ProcessWorkers:
                 self._supervisor = Supervisor(self._settings, notify, self._broken)
                 self._supervisor.start()
 
-    def submit(self, order: AttemptOrder) -> None:
+    def submit(self, *orders: AttemptOrder) -> None:
         """Raises RuntimeError when never started."""
         supervisor, notify = self._supervisor, self._notify
         if supervisor is None or notify is None:
             raise RuntimeError("workers were not started")
-        if not supervisor.command(partial(supervisor.submit, order)):
-            notify(WorkersSaid((AttemptReturned(order.key, order.claim_no, "workers are closed"),)))
+        if not supervisor.command(partial(supervisor.submit, orders)):
+            notify(WorkersSaid(returned(orders, "workers are closed")))
 
     def check(self, entrypoint: str, kind: str) -> None:
         supervisor, notify = self._supervisor, self._notify

@@ -14,13 +14,12 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.ports.workers import (
     AttemptOrder,
-    AttemptReturned,
     EntrypointChecked,
     Notify,
     WorkerEvent,
@@ -30,7 +29,7 @@ from shardkeeper.workers.burials import Burials
 from shardkeeper.workers.crew import Crew, named
 from shardkeeper.workers.deadlines import Deadlines
 from shardkeeper.workers.desk import LOOK_AFTER_S, Desk
-from shardkeeper.workers.endings import ending_of, stopped_unbegun
+from shardkeeper.workers.endings import ending_of, returned, stopped_unbegun
 from shardkeeper.workers.flight import NEVER, Check, Flight, Verdict, Worker
 from shardkeeper.workers.frames import BadFrame, Message
 from shardkeeper.workers.reports import Reports
@@ -167,10 +166,11 @@ class Supervisor:
 
     # commands
 
-    def submit(self, order: AttemptOrder) -> None:
+    def submit(self, orders: Sequence[AttemptOrder]) -> None:
         if self._closing:
-            self._said.append(AttemptReturned(order.key, order.claim_no, "workers are closing"))
-        else:
+            self._said += returned(orders, "workers are closing")
+            return
+        for order in orders:
             self.desk.put(Flight(next(self._numbers), order))
 
     def check(self, check: Check) -> None:

@@ -14,6 +14,7 @@ from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.planner.actions import Action, Create
 from shardkeeper.domain.planner.events import (
     AttemptOver,
+    AttemptsOver,
     Beaten,
     CapacityChanged,
     ClaimsAnswered,
@@ -146,7 +147,10 @@ class Desk:
     def over(
         self, claimed: Claimed, status: AttemptStatus = AttemptStatus.COMPLETED, **fields: Any
     ) -> list[Action]:
-        return self.tell(AttemptOver(Outcome(claimed.key, claimed.claim_no, status, **fields)))
+        return self.ended(AttemptOver(Outcome(claimed.key, claimed.claim_no, status, **fields)))
+
+    def ended(self, *over: AttemptOver) -> list[Action]:
+        return self.tell(AttemptsOver(over))
 
     def _answer(self, request: CreateRun, outcome: Creation, made: bool, claims: bool) -> CreateAnswer:
         run_id = next(self._runs) if made else None

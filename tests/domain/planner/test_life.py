@@ -182,7 +182,7 @@ def test_a_retry_is_given_though_the_catalog_has_forgotten_the_version() -> None
 
 def test_what_was_returned_unbegun_goes_back_and_uses_up_nothing() -> None:
     desk = busy(max_attempts=3)
-    (record,) = of(desk.tell(AttemptOver(Outcome(key(), 1, AttemptStatus.PENDING))), Record)
+    (record,) = of(desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.PENDING))), Record)
     assert (record.outcome.status, record.outcome.retry_after_s) == (AttemptStatus.PENDING, None)
 
 

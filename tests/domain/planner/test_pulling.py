@@ -8,7 +8,15 @@ import pytest
 
 from shardkeeper.domain.attempts import Claimed, RunHead
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
-from shardkeeper.domain.planner.actions import CloseUnrunnable, Launch, Pull, Record, TakeBack, Wake
+from shardkeeper.domain.planner.actions import (
+    CloseUnrunnable,
+    Launch,
+    Pull,
+    ReadPinned,
+    Record,
+    TakeBack,
+    Wake,
+)
 from shardkeeper.domain.planner.events import (
     AttemptBegan,
     AttemptOver,
@@ -46,7 +54,7 @@ def pulled(desk: Desk, most: int, *claimed: Claimed) -> list[Any]:
 
 
 def over(desk: Desk, claimed: Claimed) -> list[Any]:
-    return desk.tell(AttemptOver(Outcome(claimed.key, claimed.claim_no, AttemptStatus.COMPLETED)))
+    return desk.ended(AttemptOver(Outcome(claimed.key, claimed.claim_no, AttemptStatus.COMPLETED)))
 
 
 def test_a_hint_is_a_pull_of_what_there_is_room_for_and_a_look_a_moment_later() -> None:
@@ -147,7 +155,7 @@ def test_a_job_that_cannot_run_here_goes_back_and_is_not_pulled_again() -> None:
     desk = on_demand(Desk().up())
     hint(desk)
     pulled(desk, 8, submitted(1))
-    desk.tell(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
     assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8, ("job",))]
 
 
@@ -155,7 +163,7 @@ def test_what_is_pulled_under_versions_that_cannot_run_here_goes_back_for_others
     desk = on_demand(Desk().up())
     hint(desk)
     pulled(desk, 8, submitted(1))
-    desk.tell(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
     desk.specs(job(number=11, every=None))
     desk.tell(PendingDue())
     actions = pulled(desk, 8, submitted(2, job_version=10), submitted(3, job_version=11))
@@ -176,6 +184,29 @@ def test_a_job_whose_version_cannot_be_read_here_is_pulled_no_more_until_it_is_r
     pulled(desk, 8)
     desk.specs(job(number=13, every=None))
     assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8)]
+
+
+def test_what_pins_labels_that_this_node_has_not_is_given_back_once_its_version_is_read() -> None:
+    desk = on_demand(Desk().up())
+    hint(desk)
+    (asked,) = of(pulled(desk, 8, submitted(1, job_version=9)), ReadPinned)
+    assert asked.job_versions == (9,)
+    old = job(number=9, every=None, node_selector={"zone": "north"})
+    actions = desk.tell(PinnedRead((old,), (), {}))
+    assert not of(actions, Launch)
+    (back,) = of(actions, Record)
+    assert (back.outcome.key, back.outcome.status) == (key(run_id=1), AttemptStatus.PENDING)
+    assert back.outcome.delay_s > 0
+
+
+def test_room_that_several_leave_at_once_is_one_reason_to_pull() -> None:
+    desk = on_demand(Desk(capacity=2).up())
+    hint(desk)
+    pulled(desk, 4, *map(submitted, (1, 2, 3, 4)))
+    ended = [AttemptOver(Outcome(key(run_id=number), 1, AttemptStatus.COMPLETED)) for number in (1, 2, 3, 4)]
+    actions = desk.ended(*ended)
+    assert [record.outcome.key.run_id for record in of(actions, Record)] == [1, 2, 3, 4]
+    assert of(actions, Pull) == [Pull(desk.incarnation, 4)]
 
 
 def test_an_end_that_may_have_freed_a_shared_limit_is_a_reason_to_look() -> None:
@@ -218,7 +249,7 @@ def test_what_lies_unbegun_behind_long_tasks_goes_back_to_the_queue() -> None:
     actions = desk.tell(PendingDue())
     assert of(actions, TakeBack) == [TakeBack(key(run_id=2), 1)]
     assert not of(actions, Pull)
-    back = desk.tell(AttemptOver(Outcome(key(run_id=2), 1, AttemptStatus.PENDING)))
+    back = desk.ended(AttemptOver(Outcome(key(run_id=2), 1, AttemptStatus.PENDING)))
     assert [record.outcome.status for record in of(back, Record)] == [AttemptStatus.PENDING]
     assert not of([*back, *desk.tell(PendingDue())], Pull)
 

@@ -142,7 +142,10 @@ class TakeBack:
 
 @value(frozen=True, slots=True)
 class HaltAll:
-    """Kill everything that runs, at once: this incarnation is dead, and no result of it will be taken."""
+    """Kill all these (each with the number of its claim) at once: this incarnation is dead, and no result of it will be
+    taken."""
+
+    claims: tuple[tuple[AttemptKey, int], ...]
 
 
 @value(frozen=True, slots=True)

@@ -8,7 +8,13 @@ from dataclasses import replace
 from shardkeeper.domain.facts import AttemptRecorded, JobDeclined, OutcomeRefused, OutcomeSuperseded
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Recording
 from shardkeeper.domain.planner.actions import Action, Claim, Decline, Record, Report, Tell
-from shardkeeper.domain.planner.events import AttemptBegan, AttemptOver, Moment, OutcomesAnswered
+from shardkeeper.domain.planner.events import (
+    AttemptBegan,
+    AttemptOver,
+    AttemptsOver,
+    Moment,
+    OutcomesAnswered,
+)
 from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.policies.retry import retry_after
@@ -33,18 +39,20 @@ class Closing:
             holding.begun_at = moment.mono
         return [Report(self._mind.incarnation, event.report)]
 
-    def over(self, event: AttemptOver, moment: Moment) -> list[Action]:
-        """An attempt ended: record it, and use the room."""
+    def over(self, event: AttemptsOver, moment: Moment) -> list[Action]:
+        """Attempts ended: record them, and use the room."""
         mind = self._mind
-        holding = mind.holdings.get(event.outcome.key)
-        if holding is None or holding.claim_no != event.outcome.claim_no or holding.outcome is not None:
-            return []
-        outcome, actions = self._decide(holding, event)
-        mind.holdings.end(holding, outcome)
-        if (ran_s := _ran_s(event.outcome)) is not None:
-            mind.holdings.lasted(ran_s)
-        actions.append(Record(mind.incarnation, outcome))
-        if mind.creates and (waiting := mind.holdings.next_waiting()):
+        actions: list[Action] = []
+        for one in event.ended:
+            holding = mind.holdings.get(one.outcome.key)
+            if holding is None or holding.claim_no != one.outcome.claim_no or holding.outcome is not None:
+                continue
+            outcome = self._decide(holding, one, actions)
+            mind.holdings.end(holding, outcome)
+            if (ran_s := _ran_s(one.outcome)) is not None:
+                mind.holdings.lasted(ran_s)
+            actions.append(Record(mind.incarnation, outcome))
+        if actions and mind.creates and (waiting := mind.holdings.next_waiting()):
             actions.append(Claim(mind.incarnation, waiting))
         return actions
 
@@ -68,16 +76,20 @@ class Closing:
             actions.append(Tell(_fact(holding, outcome, answer)))
         return actions
 
-    def _decide(self, holding: Holding, event: AttemptOver) -> tuple[Outcome, list[Action]]:
-        outcome, run = event.outcome, holding.claimed.run
-        if event.declined is not None:
+    def _decide(self, holding: Holding, over: AttemptOver, actions: list[Action]) -> Outcome:
+        """What is recorded; what else is to be done for it goes to ``actions``."""
+        outcome, run = over.outcome, holding.claimed.run
+        if over.declined is not None:
             versions = (run.job_version, run.impl_version)
-            self._mind.declined[versions] = event.declined
-            told = Tell(JobDeclined(run.job_name, event.declined))
-            return self._back(outcome), [Decline(run.job_name, versions, event.declined), told]
+            self._mind.declined[versions] = over.declined
+            actions.append(Decline(run.job_name, versions, over.declined))
+            actions.append(Tell(JobDeclined(run.job_name, over.declined)))
+            return self._back(outcome)
+        if outcome.status is AttemptStatus.COMPLETED:
+            return outcome
         if holding.give_back and outcome.status is AttemptStatus.STOPPED:
-            return self._back(outcome), []
-        return self._with_retry(holding, outcome), []
+            return self._back(outcome)
+        return self._with_retry(holding, outcome)
 
     def _back(self, outcome: Outcome) -> Outcome:
         return Outcome(

@@ -166,6 +166,13 @@ class AttemptOver:
 
 
 @value(frozen=True, slots=True)
+class AttemptsOver:
+    """Those that ended within one turn of the workers: the room that they leave is looked at once."""
+
+    ended: tuple[AttemptOver, ...]
+
+
+@value(frozen=True, slots=True)
 class OutcomesAnswered:
     incarnation: str
     outcomes: tuple[Outcome, ...]
@@ -299,7 +306,7 @@ Event = (
     | Pulled
     | PendingRead
     | AttemptBegan
-    | AttemptOver
+    | AttemptsOver
     | OutcomesAnswered
     | CapacityChanged
     | Hinted

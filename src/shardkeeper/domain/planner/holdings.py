@@ -81,6 +81,13 @@ class Holdings:
         return self._live
 
     @property
+    def running(self) -> tuple[tuple[AttemptKey, int], ...]:
+        """The claims of those that the workers have, as far as is known."""
+        return tuple(
+            (key, held.claim_no) for key, held in self._held.items() if held.launched and held.outcome is None
+        )
+
+    @property
     def room(self) -> int:
         """How many more may be asked for now."""
         if not self.fit or self.capacity <= 0:

@@ -13,6 +13,7 @@ from shardkeeper.domain.planner.events import Moment, PinnedRead
 from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
+from shardkeeper.domain.view import matches
 
 NO_ELIGIBLE_NODE = "NoEligibleNode"
 """As the store calls what nobody pulled."""
@@ -29,20 +30,21 @@ class Launching:
 
     def take(self, claimed: Iterable[Claimed], moment: Moment) -> list[Action]:
         """Hold what was claimed, and start it; what is held already is left alone."""
+        told: list[Action] = []
         actions: list[Action] = []
         unread: list[Claimed] = []
         for one in claimed:
             holding = self._mind.holdings.take(one)
             if holding is None:
                 continue
-            actions.append(Tell(AttemptClaimed(one.run.job_name, one.key)))
+            told.append(Tell(AttemptClaimed(one.run.job_name, one.key)))
             if self._mind.gives_back:
                 actions.append(self._end(holding, AttemptStatus.PENDING, None))
             elif one.stop_requested:
                 actions.append(self._end(holding, AttemptStatus.STOPPED, "stopped before it began"))
             elif not self._launch(holding, actions, moment):
                 unread.append(one)
-        return actions + self._park(unread)
+        return [*told, *actions, *self._park(unread)]
 
     def refuse(self, claimed: Iterable[Claimed]) -> list[Action]:
         """Give back what was pulled and cannot run here by the versions that it pins: for others, after a while."""
@@ -69,7 +71,12 @@ class Launching:
                 del self._parked[key]
                 continue
             reason = event.missing.get(one.run.job_version) or event.missing.get(one.run.impl_version)
-            if self._launch(holding, actions, moment):
+            job = self._mind.catalog.job_version(one.run.job_version)
+            if job is not None and not matches(self._mind.settings.labels, job.spec.node_selector):
+                # pulled by what the job is now: the version that its run pins asks for other labels
+                del self._parked[key]
+                actions.append(self._end(holding, AttemptStatus.PENDING, None, UNREADABLE_DELAY_S))
+            elif self._launch(holding, actions, moment):
                 del self._parked[key]
             elif reason is not None:
                 del self._parked[key]

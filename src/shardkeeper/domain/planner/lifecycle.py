@@ -105,6 +105,7 @@ class Lifecycle:
         """Others have taken this incarnation over: nothing it holds counts any more. Go on as a new one."""
         mind = self._mind
         fact = Tell(FoundDead(mind.incarnation, mind.holdings.live))
+        halt = HaltAll(mind.holdings.running)
         mind.holdings.clear()
         self._launching.forget()
         self._firing.forget()
@@ -112,11 +113,11 @@ class Lifecycle:
         self._pulling.forget()
         if self._leaving:
             mind.standing = Standing.GONE
-            return [fact, HaltAll(), End()]
+            return [fact, halt, End()]
         mind.standing = Standing.JOINING
         mind.incarnation = mind.new_incarnation()
         self._before = LeaseWatch(mind.settings.lease_s)
-        return [fact, HaltAll(), Join(mind.incarnation)]
+        return [fact, halt, Join(mind.incarnation)]
 
     def drain_asked(self, event: DrainAsked, moment: Moment) -> list[Action]:
         """Say so at once; go on until the others know."""

@@ -23,7 +23,7 @@ from shardkeeper.domain.planner.beating import Beating
 from shardkeeper.domain.planner.closing import Closing
 from shardkeeper.domain.planner.events import (
     AttemptBegan,
-    AttemptOver,
+    AttemptsOver,
     BeatDue,
     Beaten,
     BeatUnanswered,
@@ -130,7 +130,7 @@ class Planner:
             Pulled: self._pulling.answered,
             PullDue: self._pulling.due,
             AttemptBegan: self._closing.began,
-            AttemptOver: self._over,
+            AttemptsOver: self._over,
             OutcomesAnswered: self._outcomes_answered,
             CapacityChanged: self._capacity_changed,
             Hinted: self._hinted,
@@ -170,7 +170,7 @@ class Planner:
     def _claims_answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
         return [*self._adoption.answered(event, moment), *self._adoption.refill()]
 
-    def _over(self, event: AttemptOver, moment: Moment) -> list[Action]:
+    def _over(self, event: AttemptsOver, moment: Moment) -> list[Action]:
         return [*self._closing.over(event, moment), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
