@@ -9,7 +9,12 @@ from types import FrameType
 import click
 
 from shardkeeper.node.compose import make_daemon
-from shardkeeper.node.compose_operations import calm_collector, check_schema, configure_log, read_settings
+from shardkeeper.node.compose_operations import (
+    check_schema,
+    configure_log,
+    read_settings,
+    tune_interpreter,
+)
 from shardkeeper.node.daemon import Defect
 
 
@@ -25,7 +30,7 @@ def agent() -> None:
     configure_log(settings)
     check_schema(settings)
     daemon = make_daemon(settings)
-    calm_collector()
+    tune_interpreter()
 
     def stop(number: int, frame: FrameType | None) -> None:
         daemon.stop()

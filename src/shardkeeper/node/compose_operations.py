@@ -34,7 +34,7 @@ from shardkeeper.postgres.specs import PostgresSpecs
 from shardkeeper.settings import sources
 from shardkeeper.settings.model import Settings
 from shardkeeper.specfiles import dump_specs, load_spec_files
-from shardkeeper.system import collector, log
+from shardkeeper.system import interpreter, log
 from shardkeeper.system.clock import SystemClock
 from shardkeeper.zookeeper.observer import ZooKeeperObserver
 
@@ -64,9 +64,9 @@ def configure_log(settings: Settings) -> None:
     log.configure(settings.log_format)
 
 
-def calm_collector() -> None:
-    """For a process that is a node: see ``system.collector``."""
-    collector.calm()
+def tune_interpreter() -> None:
+    """For a process that is a node: see ``system.interpreter``."""
+    interpreter.tune()
 
 
 def check_schema(settings: Settings) -> str:

@@ -266,3 +266,13 @@ def test_nothing_is_pulled_ahead_while_nobody_knows_how_long_tasks_take() -> Non
     desk = Desk(capacity=2).up()
     desk.specs(job(every=None))
     assert hint(desk) == [Pull(desk.incarnation, 2)]
+
+
+def test_how_long_tasks_take_is_known_after_a_few_and_a_long_one_counts_at_once() -> None:
+    holdings = on_demand(Desk(capacity=2).up()).planner.mind.holdings
+    for _ in range(20):
+        holdings.lasted(0.001)
+    # for two workers, as much as ends in a tenth of a second: after the tenth of one that was guessed it would be 5
+    assert holdings.ahead > 10
+    holdings.lasted(1.0)
+    assert holdings.ahead == 1

@@ -56,7 +56,7 @@ class Holdings:
         self._ahead_s = ahead_s
         self._most_ahead = most_ahead
         self._usual_s = UNKNOWN_DURATION_S
-        self._any_ended = False
+        self._ended = 0
         self._held: dict[AttemptKey, Holding] = {}
         self._live = 0
         self._asked: dict[AttemptKey, None] = {}
@@ -99,7 +99,7 @@ class Holdings:
         tasks that take long, or of which nobody knows yet how long they take, since others may be free for them."""
         if not self.fit or self.capacity <= 0:
             return 0
-        full = self.capacity + (self.ahead - 1 if self._any_ended else 0)
+        full = self.capacity + (self.ahead - 1 if self._ended else 0)
         taken = self._live + len(self._asked) + self._reserved
         return full - taken if taken * 100 < busy_at * full else 0
 
@@ -109,9 +109,10 @@ class Holdings:
         return min(self._most_ahead, int(self.capacity * self._ahead_s / max(self._usual_s, SHORTEST_S)) + 1)
 
     def lasted(self, seconds: float) -> None:
-        """An attempt took so long in its worker: what is usual moves towards it, quickly up and slowly down."""
-        self._any_ended = True
-        weight = SLOWER_WEIGHT if seconds > self._usual_s else QUICKER_WEIGHT
+        """An attempt took so long in its worker: what is usual moves towards it, quickly up and slowly down. It is the
+        mean of the first few, of which a node that has just come knows nothing else."""
+        self._ended += 1
+        weight = SLOWER_WEIGHT if seconds > self._usual_s else max(QUICKER_WEIGHT, 1 / (self._ended + 1))
         self._usual_s += weight * (seconds - self._usual_s)
 
     @property
