@@ -206,23 +206,6 @@ def test_workers_that_cannot_be_kept_alive_make_the_node_unfit() -> None:
     assert heard(WorkersChanged(0, 4, 9, "no memory")) == [CapacityChanged(4, False, "no memory")]
 
 
-def test_that_it_began_is_no_news_of_an_attempt_that_has_ended() -> None:
-    other = AttemptKey(18, FIRE, 0, 1)
-    events = heard(
-        AttemptStarted(KEY, 4, AT),
-        AttemptCheckpointed(KEY, 4, {"done": 8}),
-        AttemptEnded(KEY, 4, Ending(EndingStatus.COMPLETED)),
-        AttemptStarted(other, 1, AT),
-        AttemptStarted(KEY, 5, AT),
-    )
-    said = [
-        (event.report.key, event.report.claim_no) if isinstance(event, AttemptBegan) else type(event)
-        for event in events
-    ]
-    assert said == [(KEY, 4), AttemptsOver, (other, 1), (KEY, 5)]
-    assert len(heard(AttemptStarted(other, 1, AT))) == 1
-
-
 def test_those_that_end_together_are_told_together_and_in_their_order() -> None:
     keys = [AttemptKey(number, FIRE, 0, 1) for number in range(3)]
     events = heard(

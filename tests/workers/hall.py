@@ -125,6 +125,12 @@ class Hall:
         """All that was said of this order."""
         return [event for event in self.events if getattr(event, "key", None) == order.key]
 
+    def ran_once(self, order: AttemptOrder) -> bool:
+        """Whether it began once and ended once; that it began may be told before, or by its end alone."""
+        *before, last = self.of(order)
+        ended = isinstance(last, AttemptEnded) and last.ending.started_at is not None
+        return ended and [type(event) for event in before] in ([], [AttemptStarted])
+
     def told(self, name: str) -> str:
         """What the task wrote into the file ``name``, as soon as it is there."""
         path = self.folder / name

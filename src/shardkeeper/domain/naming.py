@@ -24,10 +24,12 @@ class RunName(NamedTuple):
 
 def run_name(job_name: str, fire_time: datetime) -> str:
     """The name of the run of ``job_name`` at ``fire_time`` (aware); fractions of a second only where there are any."""
-    if fire_time.utcoffset() is None:
-        raise ValueError("a fire time without its offset from UTC")
+    if fire_time.tzinfo is not UTC:
+        if fire_time.utcoffset() is None:
+            raise ValueError("a fire time without its offset from UTC")
+        fire_time = fire_time.astimezone(UTC)
     # isoformat writes six digits or none, and then +00:00
-    instant = fire_time.astimezone(UTC).isoformat()[:-6]
+    instant = fire_time.isoformat()[:-6]
     return f"{job_name}@{instant.rstrip('0') if fire_time.microsecond else instant}Z"
 
 

@@ -142,18 +142,17 @@ def _source(source: SourceData) -> dict[str, Any]:
 
 
 def events_of(said: WorkersSaid, capacity: int) -> list[Event]:
-    """What the planner is told of it, in order. Those that ended go in one event where nothing stands between them;
-    that an attempt began is left out when it has ended meanwhile, which tells that too. ``capacity``: as it is now.
+    """What the planner is told of it, in order. Those that ended go in one event where nothing stands between them.
+    ``capacity``: as it is now.
     """
     events: list[Event] = []
     ended: list[AttemptOver] = []
-    gone = {(one.key, one.claim_no) for one in said.events if type(one) is AttemptEnded}
     for told in said.events:
         if type(told) is AttemptEnded:
             ended.append(_over(told))
         elif type(told) is AttemptReturned:
             ended.append(AttemptOver(Outcome(told.key, told.claim_no, AttemptStatus.PENDING)))
-        elif type(told) is not AttemptStarted or (told.key, told.claim_no) not in gone:
+        else:
             if ended:
                 events.append(AttemptsOver(tuple(ended)))
                 ended.clear()

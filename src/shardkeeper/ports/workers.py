@@ -2,8 +2,8 @@
 
 Every order that was submitted is answered by exactly one ``AttemptEnded`` or one ``AttemptReturned`` (never
 begun: nothing of it ran), carrying its key and ``claim_no``. An order that ends as declined
-(``Ending.decline``) was not begun either: this node cannot run the job. ``AttemptStarted`` comes before
-``AttemptEnded`` for whatever began.
+(``Ending.decline``) was not begun either: this node cannot run the job. That an attempt began is told by
+``AttemptStarted`` while it runs; of one that has ended before there was time for it, by its ``Ending.started_at``.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class Desk:
     def dispatch(self) -> None:
         """Give what waits to whoever is free for it."""
         while self.queue and self.idle:
-            self._send(self.queue.popleft(), self.idle.pop())
+            self._send([self.queue.popleft()], self.idle.pop())
         shared = self._crew.shared
         if shared is not None and shared.ready:
             self._dispatch_shared(shared)
@@ -114,21 +114,49 @@ class Desk:
         held = sum(len(worker.flights) for worker in quick)
         share = min(most, -(-(held + len(self.queue)) // len(quick)))
         for worker in quick:
-            while len(worker.flights) < share and self._ahead(self.queue):
-                self._send(self.queue.popleft(), worker)
+            while several := self._next(self.queue, share - len(worker.flights)):
+                self._send(several, worker)
 
     def _dispatch_shared(self, shared: Worker) -> None:
-        while self.shared_queue and shared.free:
-            ahead = len(shared.flights) - self._crew.capacity
-            if ahead >= 0 and ahead >= self._ahead(self.shared_queue):
-                break
-            self._send(self.shared_queue.popleft(), shared)
+        queue, capacity = self.shared_queue, self._crew.capacity
+        room = min(len(queue), len(shared.free), capacity - len(shared.flights))
+        self._send([queue.popleft() for _ in range(room)], shared)
+        while several := self._next(
+            queue, min(len(shared.free), capacity + self._ahead(queue) - len(shared.flights))
+        ):
+            self._send(several, shared)
+
+    def _next(self, queue: deque[Flight], most: int) -> list[Flight]:
+        """Of what comes next, neighbours that may lie behind what a worker runs; at most so many."""
+        if not self._ahead(queue):
+            return []
+        entrypoint = queue[0].order.entrypoint
+        taken: list[Flight] = []
+        while queue and len(taken) < most and queue[0].order.entrypoint == entrypoint:
+            taken.append(queue.popleft())
+        return taken
 
     def _ahead(self, queue: deque[Flight]) -> int:
         """How many of what comes next may lie behind what a worker runs."""
         return self._pace.ahead(queue[0].order.entrypoint) if queue else 0
 
-    def _send(self, flight: Flight, worker: Worker) -> None:
+    def _send(self, flights: list[Flight], worker: Worker) -> None:
+        """Give these to a worker that has room for them."""
+        if not flights:
+            return
+        now = time.monotonic()
+        packets: list[bytes] = []
+        for flight in flights:
+            packets += self._packets_of(flight, worker, now)
+        if not packets:
+            self.rest(worker)
+            return
+        self._wait_until(now + LOOK_AFTER_S)
+        if not worker.process.outbox.send(packets):
+            self._watch(worker)
+
+    def _packets_of(self, flight: Flight, worker: Worker, now: float) -> list[bytes]:
+        """What is sent to the worker, which holds the order from now on; nothing where it has ended by that."""
         flight.slot = worker.free.pop()
         flight.short = self._pace.is_short(flight.order.entrypoint)
         try:
@@ -140,16 +168,12 @@ class Desk:
         except (TypeError, ValueError, RecursionError) as error:
             worker.free.append(flight.slot)
             self.end(flight, failed_unbegun("BadOrder", f"the context is not JSON: {error}"))
-            self.rest(worker)
-            return
+            return []
         flight.large = len(packets) > 1
-        now = time.monotonic()
         worker.hold(flight, now)
         if isinstance(flight.order, AttemptOrder):
             worker.process.allow_frames(flight.order.result_limit_bytes)
-        self._wait_until(now + LOOK_AFTER_S)
-        if not worker.process.outbox.send(packets):
-            self._watch(worker)
+        return packets
 
     def rest(self, worker: Worker) -> None:
         """It has ended an order."""

@@ -318,8 +318,6 @@ class Supervisor:
 
     def _ended(self, worker: Worker, flight: Flight, message: Message) -> None:
         ending, lasted_ms = ending_of(flight, message)
-        if "started_at" in message:
-            self._reports.begun(flight, message["started_at"], ending.code_version, ending.compensable)
         worker.release(flight)
         self._endings += 1
         now = time.monotonic()

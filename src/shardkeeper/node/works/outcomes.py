@@ -45,8 +45,10 @@ class OutcomesWork:
         """See Work. Reports go first: a checkpoint must not arrive after its attempt's outcome."""
         waiting = in_order(actions)
         round_ = _Round(self._store, self._journal, self._locked, self._monotonic())
-        fresh = [one for one in waiting if _claim(one) not in self._locked]
-        due = [one for one in waiting if self._locked.get(_claim(one), round_.locked_until) <= round_.now]
+        fresh, due = waiting, []
+        if self._locked:
+            fresh = [one for one in waiting if _claim(one) not in self._locked]
+            due = [one for one in waiting if self._locked.get(_claim(one), round_.locked_until) <= round_.now]
         try:
             # those that were locked stand apart: the others would have to wait for each of their time-outs
             for batch in (fresh[:IN_ONE_CALL], due[:IN_ONE_CALL]):
@@ -129,12 +131,13 @@ class _Round:
                 self._answered([one])
 
     def _answered(self, done: Sequence[Record | Report]) -> None:
-        for one in done:
-            self.written.add(id(one))
-            self._locked.pop(_claim(one), None)
+        self.written.update(map(id, done))
+        if self._locked:
+            for one in done:
+                self._locked.pop(_claim(one), None)
 
     def _locked_out(self, one: Record) -> bool:
-        return self._locked.get(_claim(one), self.now) > self.now
+        return bool(self._locked) and self._locked.get(_claim(one), self.now) > self.now
 
 
 def replay(store: RunStore, journal: OutcomeJournal, later: Callable[[Record], None]) -> None:
@@ -166,7 +169,7 @@ def in_order(actions: Sequence[Record | Report]) -> list[Record | Report]:
             before = merged.get(_claim(action))
             merged[_claim(action)] = action if before is None else _over(before, action)
     records = [action for action in actions if isinstance(action, Record)]
-    for record in records:
+    for record in records if merged else ():
         report = merged.get(_claim(record))
         if report is not None and _is_told_by_outcome(report.progress):
             del merged[_claim(record)]
