@@ -98,11 +98,12 @@ class FactLog:
 
     def __init__(self, node_id: str, environment: str) -> None:
         self._log = structlog.get_logger("shardkeeper").bind(node=node_id, environment=environment)
+        self._shown = logging.getLogger().isEnabledFor
 
     def __call__(self, fact: object) -> None:
         """Write one fact; those below the level that is shown cost next to nothing."""
         level = _level(fact)
-        if logging.getLogger().isEnabledFor(level):
+        if self._shown(level):
             self._log.log(level, event_name(fact), **_fields(fact))
 
 
@@ -112,11 +113,11 @@ def event_name(fact: object) -> str:
 
 
 def _level(fact: object) -> int:
+    if isinstance(fact, AttemptRecorded):
+        calm = fact.status is AttemptStatus.COMPLETED or fact.status is AttemptStatus.PENDING
+        return logging.DEBUG if calm else logging.WARNING
     if isinstance(fact, QUIET):
         return logging.DEBUG
-    if isinstance(fact, AttemptRecorded):
-        calm = fact.status in (AttemptStatus.COMPLETED, AttemptStatus.PENDING)
-        return logging.DEBUG if calm else logging.WARNING
     troubled = isinstance(fact, CoordinatorSeen) and (fact.session != "connected" or bool(fact.problems))
     deaf = isinstance(fact, ListenerChanged) and not fact.listening
     return logging.WARNING if troubled or deaf or isinstance(fact, WARNINGS) else logging.INFO

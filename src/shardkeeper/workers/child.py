@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -86,6 +87,8 @@ class Child:
         node_settings.tell(hello["built_in"])
         threading.Thread(target=self._watch, name="shardkeeper-watch", daemon=True).start()
         self._hygiene = Hygiene((0, 1, 2), (self._channel, self._control, self._inbox.socket))
+        # what is there now stays: the collector of cycles need not walk through it between a task's objects
+        gc.freeze()
         self._send(packed({"t": "ready"}))
         if self._shared:
             self._team.start()

@@ -217,7 +217,8 @@ class Desk:
             room = self._crew.capacity - begun
             if room > 0:
                 self._wait_until(now + LOOK_AFTER_S)
-                if begun:
+                # while it ends one after the other, its leader reads what lies there
+                if begun and now - worker.moved_at >= LOOK_AFTER_S:
                     orders = min(room, len(flights) - begun)
                     worker.process.order({"t": "widen", "orders": orders, "width": self._crew.capacity})
             return
