@@ -13,6 +13,7 @@ from shardkeeper.domain.planner.events import Moment, PinnedRead
 from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
+from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
 
 NO_ELIGIBLE_NODE = "NoEligibleNode"
@@ -71,9 +72,7 @@ class Launching:
                 del self._parked[key]
                 continue
             reason = event.missing.get(one.run.job_version) or event.missing.get(one.run.impl_version)
-            job = self._mind.catalog.job_version(one.run.job_version)
-            if job is not None and not matches(self._mind.settings.labels, job.spec.node_selector):
-                # pulled by what the job is now: the version that its run pins asks for other labels
+            if not self._fits(one):
                 del self._parked[key]
                 actions.append(self._end(holding, AttemptStatus.PENDING, None, UNREADABLE_DELAY_S))
             elif self._launch(holding, actions, moment):
@@ -86,6 +85,14 @@ class Launching:
     def forget(self) -> None:
         """This incarnation is dead."""
         self._parked.clear()
+
+    def _fits(self, one: Claimed) -> bool:
+        """Whether this node has the labels that the pinned version asks for: it was pulled by those that its job asks
+        for now. An item of each_node is pinned to this node itself."""
+        job = self._mind.catalog.job_version(one.run.job_version)
+        if job is None or job.spec.sharding_strategy is Strategy.EACH_NODE:
+            return True
+        return matches(self._mind.settings.labels, job.spec.node_selector)
 
     def _launch(self, holding: Holding, actions: list[Action], moment: Moment) -> bool:
         catalog, run = self._mind.catalog, holding.claimed.run
