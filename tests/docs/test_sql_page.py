@@ -79,10 +79,15 @@ def test_the_values_are_those_that_the_checks_allow(sql: psycopg.Connection[Any]
     checks = """
         SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c
         WHERE c.contype = 'c' AND c.conrelid = %s::regclass AND pg_get_constraintdef(c.oid) LIKE %s
+        UNION ALL
+        SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c JOIN pg_attribute a ON a.atttypid = c.contypid
+        WHERE a.attrelid = %s::regclass AND a.attname = %s
     """
     for column, values in told.items():
         relation, _, name = column.partition(".")
-        found = names(sql, checks, f"shardkeeper.{relation}", f"CHECK (({name} = ANY (%")
+        table_name = f"shardkeeper.{relation}"
+        # the table's, or its column's domain's
+        found = names(sql, checks, table_name, f"CHECK (({name} = ANY (%", table_name, name)
         assert len(found) == 1, column
         assert set(re.findall(r"'(\w+)'", found.pop())) == values, column
 
