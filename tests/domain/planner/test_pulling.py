@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shardkeeper.domain.attempts import Claimed, RunHead
+from shardkeeper.domain.leases import Held
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
 from shardkeeper.domain.planner.actions import (
     CloseUnrunnable,
@@ -21,6 +22,8 @@ from shardkeeper.domain.planner.events import (
     AttemptBegan,
     AttemptOver,
     CapacityChanged,
+    DrainAsked,
+    GraceOver,
     Hinted,
     Moment,
     OutcomesAnswered,
@@ -30,6 +33,7 @@ from shardkeeper.domain.planner.events import (
     Pulled,
 )
 from shardkeeper.domain.runs import AttemptStatus, TriggerKind
+from shardkeeper.domain.specs import Strategy
 from tests.domain.planner.desk import Desk, claimed, job, key, of, row
 
 
@@ -197,6 +201,45 @@ def test_what_pins_labels_that_this_node_has_not_is_given_back_once_its_version_
     (back,) = of(actions, Record)
     assert (back.outcome.key, back.outcome.status) == (key(run_id=1), AttemptStatus.PENDING)
     assert back.outcome.delay_s > 0
+
+
+def test_an_item_that_is_pinned_to_this_node_is_run_whatever_labels_its_version_asks_for() -> None:
+    desk = on_demand(Desk().up())
+    hint(desk)
+    pulled(desk, 8, submitted(1, job_version=9))
+    old = job(number=9, every=None, node_selector={"zone": "north"}, sharding_strategy=Strategy.EACH_NODE)
+    (launch,) = of(desk.tell(PinnedRead((old,), (), {})), Launch)
+    assert launch.claimed.key == key(run_id=1)
+
+
+def parked(desk: Desk) -> Claimed:
+    """Pulled, and not with the workers yet: its version is being read."""
+    hint(desk)
+    one = submitted(1, job_version=9)
+    (asked,) = of(pulled(desk, 8, one), ReadPinned)
+    assert asked.job_versions == (9,)
+    return one
+
+
+def test_what_is_stopped_while_its_version_is_being_read_does_not_begin() -> None:
+    desk = on_demand(Desk().up())
+    one = parked(desk)
+    desk.beat(held=(Held(one.key, 1, "job", stop_requested=True),))
+    actions = desk.tell(PinnedRead((job(number=9, every=None),), (), {}))
+    assert not of(actions, Launch)
+    (record,) = of(actions, Record)
+    assert (record.outcome.key, record.outcome.status) == (one.key, AttemptStatus.STOPPED)
+
+
+def test_what_is_being_read_when_the_grace_period_ends_goes_back_and_does_not_begin() -> None:
+    desk = on_demand(Desk().up())
+    one = parked(desk)
+    desk.tell(DrainAsked(leave=True, grace_s=30.0))
+    desk.tell(GraceOver())
+    actions = desk.tell(PinnedRead((job(number=9, every=None),), (), {}))
+    assert not of(actions, Launch)
+    (record,) = of(actions, Record)
+    assert (record.outcome.key, record.outcome.status) == (one.key, AttemptStatus.PENDING)
 
 
 def test_room_that_several_leave_at_once_is_one_reason_to_pull() -> None:

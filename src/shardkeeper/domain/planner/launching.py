@@ -19,7 +19,9 @@ from shardkeeper.domain.view import matches
 NO_ELIGIBLE_NODE = "NoEligibleNode"
 """As the store calls what nobody pulled."""
 UNREADABLE_DELAY_S = 5.0
-"""How long an attempt whose versions cannot be read here lies before anyone may claim it again."""
+"""How long an attempt lies before anyone may claim it again whose versions cannot be read here, or ask for labels that
+this node has not."""
+STOPPED_UNBEGUN = "stopped before it began"
 
 
 class Launching:
@@ -42,7 +44,7 @@ class Launching:
             if self._mind.gives_back:
                 actions.append(self._end(holding, AttemptStatus.PENDING, None))
             elif one.stop_requested:
-                actions.append(self._end(holding, AttemptStatus.STOPPED, "stopped before it began"))
+                actions.append(self._end(holding, AttemptStatus.STOPPED, STOPPED_UNBEGUN))
             elif not self._launch(holding, actions, moment):
                 unread.append(one)
         return [*told, *actions, *self._park(unread)]
@@ -72,7 +74,14 @@ class Launching:
                 del self._parked[key]
                 continue
             reason = event.missing.get(one.run.job_version) or event.missing.get(one.run.impl_version)
-            if not self._fits(one):
+            if self._mind.gives_back or holding.give_back:
+                del self._parked[key]
+                actions.append(self._end(holding, AttemptStatus.PENDING, None))
+            elif holding.halted:
+                # the workers were told to stop what they did not have yet
+                del self._parked[key]
+                actions.append(self._end(holding, AttemptStatus.STOPPED, STOPPED_UNBEGUN))
+            elif not self._fits(one):
                 del self._parked[key]
                 actions.append(self._end(holding, AttemptStatus.PENDING, None, UNREADABLE_DELAY_S))
             elif self._launch(holding, actions, moment):
