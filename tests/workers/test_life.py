@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +162,21 @@ def test_an_order_that_had_not_begun_when_its_worker_died_runs_in_another(open_h
 def test_an_order_that_nobody_can_read_fails_alone(hall: Hall) -> None:
     assert hall.run("Simple", context={"odd": float("nan")}).error_type == "BadOrder"
     assert hall.run("Simple", {"returns": 1}).result == 1
+
+
+def test_orders_behind_some_that_nobody_can_read_wait_for_nothing_else(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=2, idle_s=3600.0)
+    hall.run("Simple", {"returns": 0}, isolation="thread")
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    # its next look at anything is the one at idle workers: whoever waited for that would be seen
+    wait_until(lambda: supervisor._look_at > time.monotonic() + 60.0)
+    odd = {"odd": float("nan")}
+    bad = [hall.order("Simple", context=odd, isolation="thread") for _ in range(2)]
+    good = hall.order("Report", isolation="thread")
+    hall.workers.submit(*bad, good)
+    assert [hall.ending(order).error_type for order in bad] == ["BadOrder", "BadOrder"]
+    assert hall.ending(good).error_type is None
 
 
 def test_a_task_does_not_see_the_daemon_s_credentials(

@@ -119,8 +119,9 @@ class Desk:
 
     def _dispatch_shared(self, shared: Worker) -> None:
         queue, capacity = self.shared_queue, self._crew.capacity
-        room = min(len(queue), len(shared.free), capacity - len(shared.flights))
-        self._send([queue.popleft() for _ in range(room)], shared)
+        # again, where some of them could not be sent
+        while (room := min(len(queue), len(shared.free), capacity - len(shared.flights))) > 0:
+            self._send([queue.popleft() for _ in range(room)], shared)
         while several := self._next(
             queue, min(len(shared.free), capacity + self._ahead(queue) - len(shared.flights))
         ):
