@@ -40,7 +40,15 @@ from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import NodeInfo
 from shardkeeper.ports.specs import Hint, ListenerState
-from shardkeeper.ports.workers import AttemptCheckpointed, AttemptOrder, Ending, WorkerEvent, WorkersSaid
+from shardkeeper.ports.workers import (
+    AttemptCheckpointed,
+    AttemptEnded,
+    AttemptOrder,
+    AttemptStarted,
+    Ending,
+    WorkerEvent,
+    WorkersSaid,
+)
 from shardkeeper.simulation.disk import ProcessJournal
 from shardkeeper.simulation.host import Host
 from shardkeeper.simulation.process import Process
@@ -309,9 +317,19 @@ class SimNode:
         self._said += said.events
 
     def _pass_on(self) -> None:
-        """As the workers' supervisor does: what there is to say goes in one letter."""
-        said, self._said = tuple(self._said), []
-        self.post(WorkersSaid(said))
+        """As the workers' supervisor does: what there is to say goes in one letter, and that an attempt began is left
+        out where it has ended meanwhile."""
+        said, self._said = self._said, []
+        ended = {(one.key, one.claim_no) for one in said if isinstance(one, AttemptEnded)}
+        self.post(
+            WorkersSaid(
+                tuple(
+                    one
+                    for one in said
+                    if not isinstance(one, AttemptStarted) or (one.key, one.claim_no) not in ended
+                )
+            )
+        )
 
     def _later(self, seconds: float, letter: Letter) -> None:
         self.process.call_later(seconds, lambda: self._handle(letter))
