@@ -44,8 +44,8 @@ begin
 end
 $$;
 
--- What of it is given back: the incarnation and claim_no stay, so that a repetition is known as one. The caller has
--- locked the runs.
+-- Outcomes that give their attempts back: the incarnation and claim_no stay, so that a repetition is known as one. The
+-- caller has locked the runs.
 create function shardkeeper.give_back(
     p_incarnation text, p_outcomes shardkeeper.outcome[], p_ids bigint[], p_items integer[], p_from timestamptz,
     p_to timestamptz) returns integer[]

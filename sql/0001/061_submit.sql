@@ -146,7 +146,7 @@ begin
     end if;
     v_total := v_spec.sharding_total_count;
     v_rank := coalesce(nullif(priority, 0), v_spec.priority);
-    -- whatever might be wrong is looked at more closely there
+    -- only what might be wrong is looked at closely, by functions that cost more than this
     if priority not between -100 and 100 or length(key) not between 1 and 200 or at is not null
        or v_spec.parameters_schema is not null
        or jsonb_typeof(parameters) is distinct from 'object'

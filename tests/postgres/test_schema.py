@@ -118,6 +118,35 @@ def test_an_attempt_cannot_be_live_twice_and_an_item_cannot_succeed_twice(migrat
             migrated.sql.execute(insert, (3, status))
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value", "constraint"),
+    [
+        ("job_run", "status", "PENDING", "status is one that is known"),
+        ("job_run", "trigger_kind", "cron", "trigger_kind is one that is known"),
+        ("job_run", "open_items", -1, "open_items is not negative"),
+        ("shard_run", "status", "CREATED", "status is one that is known"),
+        ("shard_run", "phase", "begin", "phase is initialize, calculate, validate or compensate"),
+        ("idempotency_key", "key", "", "key is 1 to 200 characters"),
+        ("idempotency_key", "key", "k" * 201, "key is 1 to 200 characters"),
+    ],
+)
+def test_the_engine_s_own_columns_refuse_what_they_do_not_know(
+    migrated: Migrated, table: str, column: str, value: str | int, constraint: str
+) -> None:
+    whole = {
+        "job_run": {"job_name": "job", "fire_time": "2026-11-21", "trigger_kind": "manual", "job_version": 1},
+        "shard_run": {"run_id": 1, "fire_time": "2026-11-21", "item": 0, "attempt": 1, "job_name": "job"},
+        "idempotency_key": {"job_name": "job", "key": "a", "run_id": 1, "fire_time": "2026-11-21"},
+    }
+    row = whole[table] | {column: value}
+    with pytest.raises(psycopg.errors.CheckViolation) as refused:
+        migrated.sql.execute(
+            f"INSERT INTO shardkeeper.{table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})",
+            list(row.values()),
+        )
+    assert refused.value.diag.constraint_name == constraint
+
+
 def test_a_fire_has_one_run_but_may_be_triggered_again(migrated: Migrated) -> None:
     insert = (
         "INSERT INTO shardkeeper.job_run (job_name, fire_time, trigger_kind, job_version) "

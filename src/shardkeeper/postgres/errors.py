@@ -40,6 +40,7 @@ def refusal(error: psycopg.Error) -> OrderRefused:
         return OrderRefused(diagnostics.message_primary)
     parts = [diagnostics.message_primary or str(error)]
     if isinstance(error, pg.CheckViolation) and diagnostics.constraint_name:
-        parts = [f"{diagnostics.table_name}: {diagnostics.constraint_name}"]
+        # a domain's has no table
+        parts = [f"{diagnostics.table_name or diagnostics.datatype_name}: {diagnostics.constraint_name}"]
     parts += [part for part in (diagnostics.message_detail, diagnostics.message_hint) if part]
     return OrderRefused("; ".join(" ".join(part.split())[:500] for part in parts))
