@@ -13,15 +13,20 @@ from shardkeeper.domain.facts import (
     NodeLeft,
     StoreFound,
     StoreLost,
+    WorkersBack,
+    WorkersLost,
 )
+from shardkeeper.node.board import Board
 from shardkeeper.node.status import StatusLine
 
 
 def line_after(*facts: object) -> str:
+    """As it is composed: on the board, told of what it says it hears."""
     said: list[str] = ["nothing"]
-    line = StatusLine(said.append)
+    board = Board()
+    board.subscribe(StatusLine(said.append), *StatusLine.heard)
     for fact in facts:
-        line(fact)
+        board.tell(fact)
     return said[-1]
 
 
@@ -42,11 +47,12 @@ def test_troubles_are_told_until_they_are_over() -> None:
         StoreLost("refused"),
         CoordinatorSeen("suspended", ()),
         ListenerChanged(False, "deaf"),
+        WorkersLost("no memory"),
     )
     said = line_after(*away)
-    for part in ("active", "PostgreSQL away: refused", "ZooKeeper away", "not listening: deaf"):
+    for part in ("active", "PostgreSQL away: refused", "ZooKeeper away", "not listening: deaf", "no memory"):
         assert part in said
-    back = (StoreFound(1.0), CoordinatorSeen("connected", ()), ListenerChanged(True, None))
+    back = (StoreFound(1.0), CoordinatorSeen("connected", ()), ListenerChanged(True, None), WorkersBack())
     assert line_after(*away, *back) == "active"
     assert line_after(CoordinatorSeen("connected", ("view: garbage",))).endswith("ZooKeeper: view: garbage")
 

@@ -14,7 +14,12 @@ from shardkeeper.dev.real_time import ThreadScheduler
 from shardkeeper.memory.coordinator import MemoryCoordinator
 from shardkeeper.memory.ensemble import MemoryEnsemble
 from shardkeeper.node.compose import make_daemon
-from shardkeeper.node.compose_operations import check_schema, configure_log, read_settings
+from shardkeeper.node.compose_operations import (
+    check_schema,
+    configure_log,
+    read_settings,
+    tune_interpreter,
+)
 
 SESSION_TIMEOUT_S: Final = 0.1
 """There is no other session whose end the node would have to wait for before it publishes a view."""
@@ -27,6 +32,7 @@ def main() -> None:
     check_schema(settings)
     ensemble = MemoryEnsemble(ThreadScheduler(), SESSION_TIMEOUT_S)
     daemon = make_daemon(settings, MemoryCoordinator(ensemble))
+    tune_interpreter()
 
     def stop(number: int, frame: FrameType | None) -> None:
         daemon.stop()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version as installed_version
 from typing import Any, TypeVar
 
-from shardkeeper.domain.facts import JournalDamaged, StoreFound, StoreLost
+from shardkeeper.domain.facts import JournalDamaged
 from shardkeeper.domain.leases import Registration
 from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.domain.planner.planner import Planner
@@ -32,7 +32,7 @@ from shardkeeper.node.loop import Loop
 from shardkeeper.node.node import Node, Parts, Reconsider
 from shardkeeper.node.orders import OrderLimits
 from shardkeeper.node.outage import OutageTeller
-from shardkeeper.node.status import HEARD, StatusLine
+from shardkeeper.node.status import StatusLine
 from shardkeeper.node.unanswered import Unanswered
 from shardkeeper.node.works.housekeeping import HousekeepingWork
 from shardkeeper.node.works.leases import LeaseWork, TakeoverWork
@@ -93,7 +93,7 @@ class _Composition:
         self._watchers: list[Startable] = []
         self._board = Board()
         self._board.subscribe(FactLog(settings.node_id, settings.environment))
-        self._board.subscribe(StatusLine(self._service.status), *HEARD)
+        self._board.subscribe(StatusLine(self._service.status), *StatusLine.heard)
         self._loop = Loop(self._clock, self._service.alive, self._broken)
         self._reader = HistoryReader(Limits())
         self._planner = Planner(self._planner_settings(), lambda: uuid.uuid4().hex, random.random)
@@ -237,7 +237,7 @@ class _Composition:
             self._settings.node_id,
             self._coordination.speaks,
         )
-        self._board.subscribe(teller, StoreLost, StoreFound)
+        self._board.subscribe(teller, *teller.heard)
         self._watchers.append(teller)
 
     def _make_notifier(self) -> SlackNotifier:

@@ -18,7 +18,9 @@ AFTER_S = 30.0
 
 
 class OutageTeller:
-    """Subscribes to the board. ``speaks`` says whether this node is the one to speak."""
+    """Subscribes to ``heard`` on the board. ``speaks`` says whether this node is the one to speak."""
+
+    heard = (StoreLost, StoreFound)
 
     def __init__(
         self,

@@ -18,24 +18,24 @@ from shardkeeper.domain.facts import (
     WorkersLost,
 )
 
-HEARD = (
-    Joined,
-    JoinRefused,
-    FoundDead,
-    Draining,
-    MembersChanged,
-    StoreLost,
-    StoreFound,
-    WorkersLost,
-    WorkersBack,
-    CoordinatorSeen,
-    ListenerChanged,
-)
-"""The facts that the line is made of."""
-
 
 class StatusLine:
-    """Subscribes to ``HEARD`` on the board; ``say`` is told the whole line whenever it may have changed."""
+    """Subscribes to ``heard`` on the board; ``say`` is told the whole line whenever it may have changed."""
+
+    heard = (
+        Joined,
+        JoinRefused,
+        FoundDead,
+        Draining,
+        MembersChanged,
+        StoreLost,
+        StoreFound,
+        WorkersLost,
+        WorkersBack,
+        CoordinatorSeen,
+        ListenerChanged,
+    )
+    """The facts that the line is made of."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

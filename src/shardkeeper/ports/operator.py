@@ -113,8 +113,8 @@ class OperatorStore(Protocol):
         """Ask a run to stop; False: it had ended."""
 
     def rerun(self, run_id: int, parameters: Mapping[str, Any], same_version: bool, by: str) -> int:
-        """A new run with ``rerun_of``, under the newest version unless ``same_version``. Raises
-        OrderRefused."""
+        """A new run with ``rerun_of``, under the newest version unless ``same_version``; not before its fire time.
+        Raises OrderRefused."""
 
     def pause(self, job: str, reason: str | None, until: datetime | None, by: str) -> None:
         """Raises OrderRefused for an unknown job."""

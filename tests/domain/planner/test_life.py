@@ -126,9 +126,17 @@ def test_a_gap_in_this_node_s_own_reading_restarts_the_watch() -> None:
 def test_a_node_found_dead_kills_what_it_runs_and_begins_anew() -> None:
     desk = busy()
     actions = desk.beat(alive=False)
-    assert of(actions, HaltAll) != []
+    assert of(actions, HaltAll) == [HaltAll(((key(), 1),))]
     assert of(actions, Join) == [Join("life-2")]
     assert of(desk.over(claimed()), Record) == []
+
+
+def test_a_node_found_dead_kills_neither_what_has_ended_nor_what_no_worker_has() -> None:
+    desk = busy()
+    desk.claims(claimed(run_id=2), claimed(run_id=3, job_version=77))
+    desk.over(claimed(run_id=2))
+    (halt,) = of(desk.beat(alive=False), HaltAll)
+    assert halt == HaltAll(((key(), 1),))
 
 
 def test_answers_to_an_earlier_incarnation_change_nothing() -> None:

@@ -109,8 +109,8 @@ class Holdings:
         return min(self._most_ahead, int(self.capacity * self._ahead_s / max(self._usual_s, SHORTEST_S)) + 1)
 
     def lasted(self, seconds: float) -> None:
-        """An attempt took so long in its worker: what is usual moves towards it, quickly up and slowly down. It is the
-        mean of the first few, of which a node that has just come knows nothing else."""
+        """An attempt took so long in its worker: what is usual moves towards it, quickly up and slowly down: at first
+        as their mean does, since a node that has just come has only guessed."""
         self._ended += 1
         weight = SLOWER_WEIGHT if seconds > self._usual_s else max(QUICKER_WEIGHT, 1 / (self._ended + 1))
         self._usual_s += weight * (seconds - self._usual_s)
