@@ -109,7 +109,8 @@ create function shardkeeper.insert_items(
       from generate_series(0, p_total - 1) i (item)
 $$;
 
--- Versions are looked up here without job_version_at, which gives (and costs) every column.
+-- Versions are looked up here without job_version_at, which gives (and costs) every column, where nothing is wrong with
+-- them.
 create function shardkeeper.submit(
     job text, parameters jsonb default '{}', key text default null, priority smallint default 0,
     at timestamptz default null) returns bigint
@@ -130,17 +131,25 @@ declare
     v_problem text;
 begin
     select v.version, v.enabled, v.sharding_total_count, v.sharding_strategy, v.node_selector, v.priority,
-           v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec, i.version as impl_version, i.impl
+           v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec, i.version as impl_version, i.impl,
+           exists (select from shardkeeper.spec_problem p where p.version in (v.version, i.version)) as unsound
       into v_spec
       from shardkeeper.job_version v
       left join lateral (
            select w.version, w.impl from shardkeeper.impl_version w
             where w.impl_name = v.impl_spec and w.in_force_from <= v_now
-              and not exists (select from shardkeeper.spec_problem p where p.version = w.version and p.of_impl)
             order by w.in_force_from desc limit 1) i on true
      where v.job_name = job and v.in_force_from <= v_now
-       and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
      order by v.in_force_from desc limit 1;
+    if v_spec.unsound then
+        -- the last sound ones hold: apart, as looking past the others costs every submission more
+        select v.version, v.enabled, v.sharding_total_count, v.sharding_strategy, v.node_selector, v.priority,
+               v.concurrency_key, v.parameters_schema, v.parameters_limit, v.spec, i.version as impl_version, i.impl,
+               true as unsound
+          into v_spec
+          from shardkeeper.job_version_at(job, v_now) v
+          left join lateral shardkeeper.impl_version_at(v.impl_spec, v_now) i on true;
+    end if;
     if v_spec.enabled is not true or v_spec.impl is null then
         perform shardkeeper.impl_for(shardkeeper.orderable(job));
     end if;

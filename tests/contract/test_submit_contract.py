@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shardkeeper.domain.errors import OrderRefused
+from shardkeeper.ports.specs import InvalidMark
 from tests.contract.story import COMPLETED, FAILED, Story
 
 ON_DEMAND: dict[str, Any] = {"every": None}
@@ -55,6 +56,27 @@ def test_a_submission_is_a_run_of_its_own_that_anybody_may_pull(story: Story) ->
     assert [each["item"] for each in attempts] == [0, 1]
     assert [each["status"] for each in attempts] == ["PENDING", "PENDING"]
     assert claim_keys(story, run) == [each["not_before"] for each in attempts]
+
+
+def test_a_submission_goes_by_the_last_versions_that_are_sound(story: Story) -> None:
+    story.job(**ON_DEMAND)
+    sound, sound_impl = story.version(), story.impl_version()
+    story.world.author.put_job("job", priority=5)
+    story.world.specs.mark_invalid([InvalidMark("job", story.version(), "no node knows it")])
+    story.world.author.put_impl("impl", description="newer")
+    row = story.row(submit(story))
+    assert (row["job_version"], row["priority"]) == (sound, 0)
+    assert row["impl_version"] == story.impl_version() != sound_impl
+    story.world.specs.mark_invalid([InvalidMark("impl", story.impl_version(), "no such thing", of_impl=True)])
+    row = story.row(submit(story))
+    assert (row["job_version"], row["impl_version"]) == (sound, sound_impl)
+
+
+def test_a_job_of_which_no_version_is_sound_takes_no_submission(story: Story) -> None:
+    story.job(**ON_DEMAND)
+    story.world.specs.mark_invalid([InvalidMark("impl", story.impl_version(), "no such thing", of_impl=True)])
+    with pytest.raises(OrderRefused, match="impl"):
+        submit(story)
 
 
 def test_a_point_of_priority_makes_up_for_a_minute_of_waiting(story: Story) -> None:
