@@ -5,20 +5,24 @@
 -- transaction's end awaited; what it says may be lost or overwritten, like the notification itself.
 create sequence shardkeeper.work_told as bigint minvalue 0 start 0;
 
+-- Whether they were told within the last 20 ms. By the function that looks at the sequence, where a query of it would cost
+-- as much as an insert.
+create function shardkeeper.told_lately() returns boolean
+    language sql volatile
+    return coalesce((extract(epoch from clock_timestamp()) * 1000)::bigint
+                    - pg_sequence_last_value('shardkeeper.work_told') between 0 and 19, false);
+
 -- Tells nodes of new work: of submissions that commit at once, at most every 20 ms, as a node that was told looks again
 -- shortly after. Within a longer transaction always, since its end may be far from now; the payload is the same each
 -- time, so that PostgreSQL sends it once.
 create function shardkeeper.tell_work(p_at_once boolean) returns void
     language plpgsql as $$
-declare
-    v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
 begin
     if p_at_once then
-        -- by the function, where a query of the sequence would cost as much as an insert
-        if v_now - pg_sequence_last_value('shardkeeper.work_told') between 0 and 19 then
+        if shardkeeper.told_lately() then
             return;
         end if;
-        perform setval('shardkeeper.work_told', v_now);
+        perform setval('shardkeeper.work_told', (extract(epoch from clock_timestamp()) * 1000)::bigint);
     end if;
     perform pg_notify('shardkeeper', '{"kind": "work"}');
 end
@@ -205,7 +209,8 @@ begin
         perform shardkeeper.insert_items(v_run, v_fire, job, v_total, v_nodes, v_from,
                                          v_from - v_rank * interval '1 minute', v_value);
     end if;
-    if v_from <= v_now then
+    -- asked here too, as calling the other for nothing costs more than asking
+    if v_from <= v_now and not (v_at_once and shardkeeper.told_lately()) then
         perform shardkeeper.tell_work(v_at_once);
     end if;
     return v_run;
