@@ -178,16 +178,16 @@ def test_what_is_pulled_under_versions_that_cannot_run_here_goes_back_for_others
 
 
 def test_a_job_whose_version_cannot_be_read_here_is_pulled_no_more_until_it_is_read_anew() -> None:
-    desk = Desk().up()
-    hint(desk)
-    pulled(desk, 8, submitted(1, job_version=12))
+    desk = Desk(capacity=4).up()
+    assert hint(desk) == [Pull(desk.incarnation, 4)]
+    pulled(desk, 4, submitted(1, job_version=12))
     desk.tell(PinnedRead((), (), {12: "a newer node's spec"}))
-    desk.tell(PendingDue())
-    pulled(desk, 8, submitted(2, job_version=12))
-    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8, ("job",))]
-    pulled(desk, 8)
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 3)]
+    pulled(desk, 3, submitted(2, job_version=12))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 2, ("job",))]
+    pulled(desk, 2)
     desk.specs(job(number=13, every=None))
-    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8)]
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 2)]
 
 
 def test_what_pins_labels_that_this_node_has_not_is_given_back_once_its_version_is_read() -> None:
@@ -240,6 +240,22 @@ def test_what_is_being_read_when_the_grace_period_ends_goes_back_and_does_not_be
     assert not of(actions, Launch)
     (record,) = of(actions, Record)
     assert (record.outcome.key, record.outcome.status) == (one.key, AttemptStatus.PENDING)
+
+
+def test_what_a_node_refuses_takes_up_its_room_until_that_is_recorded() -> None:
+    desk = on_demand(Desk(capacity=2, ahead_s=0.0).up())
+    hint(desk)
+    pulled(desk, 2, submitted(1))
+    desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    desk.specs(job(number=11, every=None))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 2)]
+    refused = pulled(desk, 2, submitted(2), submitted(3))
+    assert [record.outcome.key.run_id for record in of(refused, Record)] == [2, 3]
+    assert not of([*refused, *desk.tell(PendingDue())], Pull), "by the store's word it holds two"
+    outcomes = tuple(record.outcome for record in of(refused, Record))
+    answers = tuple(OutcomeAnswer(outcome.key, Recording.RECORDED) for outcome in outcomes)
+    recorded = desk.tell(OutcomesAnswered(desk.incarnation, outcomes, answers))
+    assert of(recorded, Pull) == [Pull(desk.incarnation, 2)]
 
 
 def test_room_that_several_leave_at_once_is_one_reason_to_pull() -> None:

@@ -59,6 +59,7 @@ class Holdings:
         self._ended = 0
         self._held: dict[AttemptKey, Holding] = {}
         self._live = 0
+        self._going_back = 0
         self._asked: dict[AttemptKey, None] = {}
         self._reserved = 0
         self._waiting: OrderedDict[AttemptKey, None] = OrderedDict()
@@ -100,7 +101,8 @@ class Holdings:
         if not self.fit or self.capacity <= 0:
             return 0
         full = self.capacity + (self.ahead - 1 if self._ended else 0)
-        taken = self._live + len(self._asked) + self._reserved
+        # what goes back unbegun is the store's to give others only once that is recorded
+        taken = self._live + self._going_back + len(self._asked) + self._reserved
         return full - taken if taken * 100 < busy_at * full else 0
 
     @property
@@ -190,6 +192,8 @@ class Holdings:
             return None
         if held is None or held.outcome is not None:
             self._live += 1
+        if held is not None:
+            self._going_back -= _goes_back(held)
         holding = self._held[claimed.key] = Holding(claimed)
         self._waiting.pop(claimed.key, None)
         return holding
@@ -198,7 +202,9 @@ class Holdings:
         """It ended: its room is free, its outcome is to be recorded."""
         if holding.outcome is None:
             self._live -= 1
+        self._going_back -= _goes_back(holding)
         holding.outcome = outcome
+        self._going_back += _goes_back(holding)
 
     def drop(self, key: AttemptKey, claim_no: int) -> Holding | None:
         """The store has answered for it, or it is another's: forget it."""
@@ -212,6 +218,7 @@ class Holdings:
             self._over.popitem(last=False)
         if holding.outcome is None:
             self._live -= 1
+        self._going_back -= _goes_back(holding)
         return holding
 
     def is_over(self, key: AttemptKey, claim_no: int) -> bool:
@@ -223,5 +230,10 @@ class Holdings:
         self._held.clear()
         self._asked.clear()
         self._waiting.clear()
-        self._live = 0
+        self._live = self._going_back = 0
         self._reserved = 0
+
+
+def _goes_back(holding: Holding) -> bool:
+    """Whether it was never handed to the workers, and its end is being recorded."""
+    return holding.outcome is not None and not holding.launched

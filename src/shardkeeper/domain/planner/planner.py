@@ -177,7 +177,7 @@ class Planner:
         limited = self._closing.limited(event)
         actions = [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
         if not limited:
-            return actions
+            return [*actions, *self._pulling.refill()]
         return [*actions, *self._adoption.look_for_places(limited, moment), *self._pulling.look()]
 
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.memory.history import Entry, What
@@ -12,8 +12,6 @@ from shardkeeper.simulation.world import World
 
 ClaimKey = tuple[int, int, int, int]
 """Run, item, attempt, claim number."""
-AT_ONCE = timedelta(seconds=1)
-"""Sooner than what is only taken back from behind long tasks."""
 
 
 def process_of(incarnation: str) -> int:
@@ -35,20 +33,6 @@ class Held:
         self.by_incarnation: dict[str, dict[ClaimKey, datetime]] = {}
         self.last_claim: dict[tuple[int, int], datetime] = {}
         self._of_item: dict[tuple[int, int], tuple[str, ClaimKey]] = {}
-        self._refused = self._find_refused(world)
-
-    def _find_refused(self, world: World) -> set[ClaimKey]:
-        """Claims that were given back at once and never ran: by the versions that they pin, not this node's to run.
-        Until that is recorded they are held by the store's word alone."""
-        claimed: dict[ClaimKey, datetime] = {}
-        refused: set[ClaimKey] = set()
-        for entry in world.database.history.of(What.CLAIMED, What.GIVEN_BACK):
-            claim = (entry.run_id or 0, entry.item or 0, entry.attempt or 0, entry.claim_no or 0)
-            if entry.what is What.CLAIMED:
-                claimed[claim] = entry.at
-            elif claim in claimed and entry.at - claimed[claim] < AT_ONCE and self.witness(claim) is None:
-                refused.add(claim)
-        return refused
 
     def take_in(self, entry: Entry) -> None:
         """Go on by one happening."""
@@ -75,7 +59,6 @@ class Held:
         return [
             claim
             for claim in self.by_incarnation.get(incarnation, {})
-            if claim not in self._refused
             if (one := self.witness(claim)) is None or one.ended is None or one.ended > at
         ]
 
