@@ -1,0 +1,152 @@
+"""`db upgrade` beside whoever works on the schema: it waits briefly, lets the others pass, and says for whom."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from shardkeeper.domain.errors import GaveUpWaiting, SchemaNewer, SchemaOlder
+from shardkeeper.postgres.migrations import Migrations
+from shardkeeper.postgres.upgrading import LOCK_KEY, LOCK_S
+from tests.next_release import MINOR, PATCH, release, shipped_head
+from tests.postgres.migrated import Migrated
+from tests.waiting import wait_until
+
+HELD = "LOCK TABLE shardkeeper.job_run IN ACCESS SHARE MODE"
+UPGRADE_WAITS = """SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = 'shardkeeper db upgrade'
+                         AND wait_event_type = 'Lock'"""
+
+
+def test_the_next_release_s_schema_comes_up_step_by_step(
+    migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = Migrations(migrated.url), Migrations(migrated.url)
+    release(monkeypatch, "patch")
+    with pytest.raises(SchemaOlder, match="shardkeeper db upgrade"):
+        theirs.check()
+    assert (theirs.upgrade(), theirs.upgrade()) == (PATCH, PATCH)
+    monkeypatch.undo()
+    assert (ours.check(), ours.upgrade()) == (PATCH, PATCH)
+    release(monkeypatch, "patch", "minor")
+    assert theirs.upgrade() == MINOR
+    monkeypatch.undo()
+    for refused in (ours.check, ours.upgrade):
+        with pytest.raises(SchemaNewer, match="install the version"):
+            refused()
+
+
+def holder(migrated: Migrated) -> psycopg.Connection[Any]:
+    """Somebody whose report reads runs, in a transaction that goes on."""
+    report = migrated.another(autocommit=False, application_name="a report")
+    report.execute(HELD)
+    return report
+
+
+def test_while_somebody_reads_on_others_pass_and_the_upgrade_says_for_whom_it_waits(
+    migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(monkeypatch, "patch")
+    report = holder(migrated)
+    told: list[str] = []
+    later = migrated.another(options="-c lock_timeout=5000")
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(Migrations(migrated.url).upgrade, 60.0, told.append)
+        try:
+            wait_until(lambda: migrated.one(UPGRADE_WAITS) == 1, what="the upgrade to wait")
+            # whoever comes now stands behind the upgrade in the queue for the table
+            later.execute("SELECT count(*) FROM shardkeeper.job_run")
+            wait_until(lambda: told, what="a word of the upgrade")
+        finally:
+            report.rollback()
+        assert upgrade.result(60) == PATCH
+    assert all(line.startswith("waits for a report (pid ") for line in told)
+    assert str(report.info.backend_pid) in told[0]
+
+
+def test_an_upgrade_that_cannot_have_its_locks_in_time_gives_up_and_leaves_everything_as_it_was(
+    migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(monkeypatch, "patch")
+    report = holder(migrated)
+    with pytest.raises(GaveUpWaiting, match=r"waited for a report \(pid \d+.*--timeout"):
+        Migrations(migrated.url).upgrade(0.0, pytest.fail)
+    report.rollback()
+    assert Migrations(migrated.url).current() == shipped_head()
+    columns = "SELECT count(*) FROM pg_attribute WHERE attname = 'region'"
+    assert migrated.one(columns) == 0
+
+
+def test_what_one_revision_has_done_stays_when_the_next_cannot_be_had(
+    migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(monkeypatch, "patch", "minor")
+    report = migrated.another(autocommit=False, application_name="a report")
+    report.execute("SELECT count(*) FROM shardkeeper.audit")
+    migrations = Migrations(migrated.url)
+    with pytest.raises(GaveUpWaiting, match="waited for a report"):
+        migrations.upgrade(0.0, pytest.fail)
+    assert migrations.current() == PATCH
+    report.rollback()
+    monkeypatch.setattr("shardkeeper.postgres.migrations.SCHEMA_MINOR", "9.9")
+    assert migrations.upgrade() == MINOR
+
+
+def test_in_a_circle_of_locks_the_upgrade_gives_way(
+    migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has runs by now and waits for attempts, of somebody who waits for runs."""
+    assert migrated.one("SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)") > LOCK_S
+    release(monkeypatch, "patch")
+    other = migrated.another(autocommit=False, application_name="a node")
+    other.execute("LOCK TABLE shardkeeper.shard_run IN ROW EXCLUSIVE MODE")
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(Migrations(migrated.url).upgrade, 60.0, told.append)
+        wait_until(lambda: migrated.one(UPGRADE_WAITS) == 1, what="the upgrade to wait")
+        other.execute("LOCK TABLE shardkeeper.job_run IN ROW EXCLUSIVE MODE")
+        other.commit()
+        assert upgrade.result(60) == PATCH
+    assert told
+
+
+def test_one_upgrade_waits_for_another_and_says_so(migrated: Migrated) -> None:
+    another = migrated.another(application_name="shardkeeper db upgrade")
+    another.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(Migrations(migrated.url).upgrade, 60.0, told.append)
+        try:
+            wait_until(lambda: told, what="a word of the upgrade")
+            assert not upgrade.done()
+        finally:
+            another.close()
+        assert upgrade.result(60) == shipped_head()
+    assert told[0].startswith("waits for shardkeeper db upgrade (pid ")
+
+
+def test_an_index_on_history_is_there_for_every_day_also_after_an_interruption(
+    migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (day, *_) = migrated.all(
+        "SELECT inhrelid::regclass::text FROM pg_inherits i"
+        " WHERE inhparent = 'shardkeeper.shard_run'::regclass ORDER BY 1"
+    )
+    own = f"{day.removeprefix('shardkeeper.')}_shard_run_by_node"
+    migrated.sql.execute(f"CREATE INDEX {own} ON {day} (node_id, fire_time)")
+    migrated.sql.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (f"shardkeeper.{own}",)
+    )
+    release(monkeypatch, "patch")
+    Migrations(migrated.url).upgrade()
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'shardkeeper.shard_run_by_node'::regclass"
+    assert migrated.one(valid) is True
+    without = """SELECT count(*) FROM pg_inherits i WHERE i.inhparent = 'shardkeeper.shard_run'::regclass
+                 AND NOT EXISTS (SELECT FROM pg_indexes x WHERE x.indexdef LIKE '%%(node_id, fire_time)%%'
+                                 AND x.schemaname || '.' || x.tablename = i.inhrelid::regclass::text)"""
+    assert migrated.one(without) == 0
+    migrated.one("SELECT made FROM shardkeeper.make_partitions(current_date + 20, current_date + 20)")
+    assert (migrated.one(without), migrated.one(valid)) == (0, True)
