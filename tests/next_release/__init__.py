@@ -46,3 +46,5 @@ def release(monkeypatch: pytest.MonkeyPatch, *parts: Part) -> None:
         return made
 
     monkeypatch.setattr(migrations, "_config", config)
+    if "minor" in parts:
+        monkeypatch.setattr(migrations, "SCHEMA_MINOR", "9.9")

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from shardkeeper.domain.errors import GaveUpWaiting, SchemaNewer, SchemaOlder
+from shardkeeper.domain.errors import GaveUpWaiting, Refused, SchemaNewer, SchemaOlder
 from shardkeeper.postgres.migrations import Migrations
 from shardkeeper.postgres.upgrading import LOCK_KEY, LOCK_S
 from tests.next_release import MINOR, PATCH, release, shipped_head
@@ -37,6 +37,20 @@ def test_the_next_release_s_schema_comes_up_step_by_step(
     for refused in (ours.check, ours.upgrade):
         with pytest.raises(SchemaNewer, match="install the version"):
             refused()
+
+
+def test_nodes_at_work_are_named_before_the_schema_goes_on_to_another_minor_version(
+    migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrated.sql.execute("SELECT shardkeeper.join_cluster('n1', 'n1-a', 'host', 1, 1.0, '{}', '0.1.0')")
+    release(monkeypatch, "patch")
+    assert Migrations(migrated.url).upgrade() == PATCH
+    release(monkeypatch, "patch", "minor")
+    with pytest.raises(Refused, match=r"n1 \(0\.1\.0\) work on the schema of 0\.1 .* stop them first"):
+        Migrations(migrated.url).upgrade()
+    assert Migrations(migrated.url).current() == PATCH
+    migrated.sql.execute("SELECT shardkeeper.leave_cluster('n1-a')")
+    assert Migrations(migrated.url).upgrade() == MINOR
 
 
 def holder(migrated: Migrated) -> psycopg.Connection[Any]:
@@ -85,13 +99,12 @@ def test_what_one_revision_has_done_stays_when_the_next_cannot_be_had(
 ) -> None:
     release(monkeypatch, "patch", "minor")
     report = migrated.another(autocommit=False, application_name="a report")
-    report.execute("SELECT count(*) FROM shardkeeper.audit")
+    report.execute("SELECT count(*) FROM shardkeeper.audit_log")
     migrations = Migrations(migrated.url)
     with pytest.raises(GaveUpWaiting, match="waited for a report"):
         migrations.upgrade(0.0, pytest.fail)
     assert migrations.current() == PATCH
     report.rollback()
-    monkeypatch.setattr("shardkeeper.postgres.migrations.SCHEMA_MINOR", "9.9")
     assert migrations.upgrade() == MINOR
 
 

@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection as BoundConnection
 
-from shardkeeper.domain.errors import SchemaMissing, SchemaNewer, SchemaOlder, StoreUnavailable
+from shardkeeper.domain.errors import Refused, SchemaMissing, SchemaNewer, SchemaOlder, StoreUnavailable
 from shardkeeper.postgres.misfits import misfit
 from shardkeeper.postgres.upgrading import PATIENCE_S, Tell, Upgrading
 
@@ -27,6 +27,11 @@ SCHEMA_MINOR: Final = "0.1"
 """What ``shardkeeper.schema_minor()`` says of a schema that this version can work with."""
 
 _REVISION: Final = "SELECT version_num FROM shardkeeper.schema_revision"
+# a node beats every few seconds; one that was killed leaves its lease behind
+_AT_WORK: Final = """
+SELECT l.node_id || ' (' || l.version || ')' FROM shardkeeper.lease l
+WHERE l.state <> 'dead' AND l.beaten_at > clock_timestamp() - interval '1 minute' ORDER BY 1
+"""
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +51,15 @@ class Migrations:
         time, beside nodes that work; return the revision. ``patience_s``: how long locks of others are waited for in
         all; ``tell`` is told of the waiting.
 
-        Raises GaveUpWaiting, StoreUnavailable, and Refused when the user may not change the schema."""
-        if self._asked(_state_of) == (None, None) or self._asked(_revision_of) in self._known():
+        Raises GaveUpWaiting, StoreUnavailable, and Refused when the user may not change the schema, or nodes work on
+        one of another minor version."""
+        revision, minor = self._asked(_state_of)
+        if revision is None or revision in self._known():
+            if revision is not None and minor != SCHEMA_MINOR and (nodes := self._asked(_nodes_at_work)):
+                raise Refused(
+                    f"{', '.join(nodes)} work on the schema of {minor} and cannot on that of {SCHEMA_MINOR}: stop them "
+                    "first (one that was killed counts for a minute)"
+                )
             Upgrading(self._url, patience_s, tell).run(_bring_up)
         return self.check()
 
@@ -117,6 +129,10 @@ def _state_of(connection: psycopg.Connection[Any]) -> tuple[str | None, str | No
         return revision, None
     minor = connection.execute("SELECT shardkeeper.schema_minor()").fetchone()
     return revision, None if minor is None else str(minor[0])
+
+
+def _nodes_at_work(connection: psycopg.Connection[Any]) -> list[str]:
+    return [row[0] for row in connection.execute(_AT_WORK)]
 
 
 def _line(error: Exception) -> str:

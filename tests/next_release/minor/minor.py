@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("DROP VIEW shardkeeper.audit")
+    op.execute("DROP INDEX shardkeeper.audit_log_by_age")
     op.execute(
         "CREATE OR REPLACE FUNCTION shardkeeper.schema_minor() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE"
         " RETURN '9.9'"

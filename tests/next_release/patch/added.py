@@ -13,6 +13,7 @@ depends_on = None
 
 COLUMNS = """
 ALTER TABLE shardkeeper.job_spec ADD COLUMN region text;
+ALTER TABLE shardkeeper.job_version ADD COLUMN region text;
 ALTER TABLE shardkeeper.job_run ADD COLUMN note text;
 ALTER TABLE shardkeeper.shard_run ADD COLUMN cost double precision NOT NULL DEFAULT 1;
 ALTER TABLE shardkeeper.lease ADD COLUMN zone text NOT NULL DEFAULT '';
