@@ -1,6 +1,6 @@
 """The next release, as far as the schema goes: revisions behind the newest one, which are never shipped.
 
-`patch` is of the same minor version and adds what a revision may add; `minor`, behind it, is of another.
+`patch` is of the same minor version and does whatever a revision may do; `minor`, behind it, is of another.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from shardkeeper.postgres import migrations
 Part = Literal["patch", "minor"]
 FOLDER: Final = Path(__file__).parent
 SHIPPED: Final = Path(migrations.__file__).with_name("alembic")
-PATCH: Final = "next_patch_index"
-MINOR: Final = "next_minor"
+PATCH: Final = "next_6"
+MINOR: Final = "next_7"
 
 
 def shipped_head() -> str:

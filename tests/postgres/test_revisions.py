@@ -17,28 +17,35 @@ from tests.postgres.additive import narrowed, read_catalog
 from tests.postgres.migrated import Migrated
 from tests.servers import PostgresDatabase, on_both_postgres
 
-# CREATE INDEX holds SHARE on what it reads until its transaction ends; on a partitioned table alone it reads nothing
-NO_INDEX_BEHIND_A_LOCK = """
-CREATE TABLE public.there AS SELECT c.oid FROM pg_class c
-WHERE c.relnamespace = 'shardkeeper'::regnamespace AND c.relkind = 'r';
-CREATE FUNCTION public.no_index_behind_a_lock() RETURNS event_trigger LANGUAGE plpgsql AS $$
+# Judges locks while they are held. CREATE INDEX has SHARE on what it reads until its transaction ends; on a partitioned
+# table alone it reads nothing. ALTER TABLE has ACCESS EXCLUSIVE: who has one table and waits for another stands in a
+# circle with nodes that came the other way
+GUARD = """
+CREATE TABLE public.there AS SELECT c.oid, c.relkind FROM pg_class c
+WHERE c.relnamespace = 'shardkeeper'::regnamespace AND c.relkind IN ('r', 'p');
+CREATE FUNCTION public.judge_locks() RETURNS event_trigger LANGUAGE plpgsql AS $$
 DECLARE
-    shut regclass;
+    shut regclass[];
 BEGIN
-    SELECT l.relation::regclass INTO shut FROM pg_locks l JOIN public.there t ON t.oid = l.relation
-    WHERE l.pid = pg_backend_pid() AND l.mode = 'ShareLock' LIMIT 1;
+    SELECT array_agg(l.relation::regclass) INTO shut FROM pg_locks l JOIN public.there t ON t.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND l.mode = 'ShareLock' AND t.relkind = 'r';
     IF shut IS NOT NULL THEN
         RAISE EXCEPTION 'nobody can write to % until the index is built: use build_index', shut;
     END IF;
+    SELECT array_agg(DISTINCT coalesce(pg_partition_root(l.relation), l.relation)::regclass) INTO shut
+    FROM pg_locks l JOIN public.there t ON t.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND l.mode = 'AccessExclusiveLock';
+    IF cardinality(shut) > 1 THEN
+        RAISE EXCEPTION 'each of % excludes everybody until the end: one in a revision', shut;
+    END IF;
 END
 $$;
-CREATE EVENT TRIGGER no_index_behind_a_lock ON ddl_command_end WHEN TAG IN ('CREATE INDEX')
-    EXECUTE FUNCTION public.no_index_behind_a_lock();
+CREATE EVENT TRIGGER judge_locks ON ddl_command_end EXECUTE FUNCTION public.judge_locks();
 """
-NO_MORE = """
-DROP EVENT TRIGGER IF EXISTS no_index_behind_a_lock;
-DROP FUNCTION IF EXISTS public.no_index_behind_a_lock();
-DROP TABLE IF EXISTS public.there;
+NO_GUARD = """
+DROP EVENT TRIGGER judge_locks;
+DROP FUNCTION public.judge_locks();
+DROP TABLE public.there;
 """
 
 
@@ -71,9 +78,9 @@ def judged(url: str) -> dict[str, list[str]]:
     with psycopg.connect(url, autocommit=True) as sql:
         for revision in later:
             before, of = read_catalog(sql), minor(sql)
-            sql.execute(NO_INDEX_BEHIND_A_LOCK)
+            sql.execute(GUARD)
             bring_up(url, revision)
-            sql.execute(NO_MORE)
+            sql.execute(NO_GUARD)
             if minor(sql) == of:
                 found[revision] = narrowed(before, read_catalog(sql))
     return found
@@ -90,7 +97,7 @@ def test_the_next_release_s_revisions_pass_the_same_judge(
     shipped = revisions()
     assert shipped[-1] == shipped_head()
     release(monkeypatch, "patch", "minor")
-    assert revisions() == [*shipped, "next_patch", PATCH, MINOR]
+    assert revisions() == [*shipped, *(f"next_{number}" for number in range(1, 6)), PATCH, MINOR]
     assert judged(postgres.url) == {revision: [] for revision in revisions()[1:-1]}
 
 
@@ -142,11 +149,15 @@ def test_the_judge_sees_what_a_statement_takes_away_from_the_real_schema(migrate
     assert missed == {}
 
 
-def test_an_index_that_shuts_writers_out_is_refused_and_one_that_is_built_online_is_not(
-    migrated: Migrated,
-) -> None:
-    migrated.sql.execute(NO_INDEX_BEHIND_A_LOCK)
+def test_locks_that_shut_others_out_for_long_are_refused(migrated: Migrated) -> None:
+    migrated.sql.execute(GUARD)
     with pytest.raises(psycopg.errors.RaiseException, match="use build_index"):
         migrated.sql.execute("CREATE INDEX ON shardkeeper.shard_run (node_id)")
     migrated.sql.execute("CREATE INDEX CONCURRENTLY ON shardkeeper.lease (host)")
     migrated.sql.execute("CREATE INDEX ON ONLY shardkeeper.shard_run (node_id)")
+    migrated.sql.autocommit = False
+    migrated.sql.execute("ALTER TABLE shardkeeper.shard_run ADD COLUMN a text")
+    with pytest.raises(psycopg.errors.RaiseException, match="one in a revision"):
+        migrated.sql.execute("ALTER TABLE shardkeeper.lease ADD COLUMN a text")
+    migrated.sql.rollback()
+    migrated.sql.execute("ALTER TABLE shardkeeper.shard_run ADD COLUMN a text")

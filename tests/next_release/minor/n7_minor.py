@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "next_minor"
-down_revision = "next_patch_index"
+revision = "next_7"
+down_revision = "next_6"
 branch_labels = None
 depends_on = None
 

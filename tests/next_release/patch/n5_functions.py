@@ -1,23 +1,14 @@
-"""What a revision may do while nodes of the release before work on the schema."""
+"""A table, and functions that nodes of the release before are calling meanwhile."""
 
 from __future__ import annotations
 
 from alembic import op
 
-from tests.next_release import shipped_head
-
-revision = "next_patch"
-down_revision = shipped_head()
+revision = "next_5"
+down_revision = "next_4"
 branch_labels = None
 depends_on = None
 
-COLUMNS = """
-ALTER TABLE shardkeeper.job_spec ADD COLUMN region text;
-ALTER TABLE shardkeeper.job_version ADD COLUMN region text;
-ALTER TABLE shardkeeper.job_run ADD COLUMN note text;
-ALTER TABLE shardkeeper.shard_run ADD COLUMN cost double precision NOT NULL DEFAULT 1;
-ALTER TABLE shardkeeper.lease ADD COLUMN zone text NOT NULL DEFAULT '';
-"""
 TABLE = "CREATE TABLE shardkeeper.region (name text PRIMARY KEY);"
 # every function in PL/pgSQL gets another body, under the nodes that call it; and one a body that shows
 BODIES = """
@@ -53,5 +44,5 @@ GRANTS = "SELECT shardkeeper.grant_roles();"
 
 
 def upgrade() -> None:
-    for statement in (COLUMNS, TABLE, BODIES, OVERLOAD, VIEW, GRANTS):
+    for statement in (TABLE, BODIES, OVERLOAD, VIEW, GRANTS):
         op.execute(statement)

@@ -6,8 +6,8 @@ from alembic import op
 
 from shardkeeper.postgres.online_index import build_index
 
-revision = "next_patch_index"
-down_revision = "next_patch"
+revision = "next_6"
+down_revision = "next_5"
 branch_labels = None
 depends_on = None
 
