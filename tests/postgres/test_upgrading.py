@@ -157,3 +157,19 @@ def test_an_index_on_history_is_there_for_every_day_also_after_an_interruption(
     assert migrated.one(without) == 0
     migrated.one("SELECT made FROM shardkeeper.make_partitions(current_date + 20, current_date + 20)")
     assert (migrated.one(without), migrated.one(valid)) == (0, True)
+
+
+def test_only_waiting_uses_up_the_patience(migrated: Migrated) -> None:
+    """A first try takes longer than all the patience there is, by its own work, and is then held up for a moment."""
+    tries = 0
+
+    def slow(bound: Connection) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            bound.exec_driver_sql("SELECT pg_sleep(2.5)")
+            bound.exec_driver_sql("DO $$ BEGIN RAISE lock_not_available; END $$")
+
+    told: list[str] = []
+    Upgrading(migrated.url, 2.0, told.append).run(slow)
+    assert (tries, len(told)) == (2, 1)

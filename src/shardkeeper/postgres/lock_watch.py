@@ -26,6 +26,7 @@ class LockWatch:
         self._conninfo = conninfo
         self._pid = pid
         self._blockers: tuple[str, ...] = ()
+        self._seen = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="lock-watch", daemon=True)
 
@@ -46,6 +47,11 @@ class LockWatch:
         left = len(self._blockers) - len(told)
         return ", ".join(told) + (f" and {left} more" if left else "")
 
+    @property
+    def waited_s(self) -> float:
+        """For how long, in all, it was seen waiting."""
+        return self._seen * _EVERY_S
+
     def _serve(self) -> None:
         # who cannot be asked is not named; the upgrade itself goes on
         with suppress(psycopg.Error), psycopg.connect(self._conninfo, autocommit=True) as connection:
@@ -53,6 +59,7 @@ class LockWatch:
                 found = connection.execute(_BLOCKERS, (self._pid,)).fetchall()
                 if found:
                     self._blockers = tuple(map(_named, found))
+                    self._seen += 1
 
 
 def _named(row: tuple[Any, ...]) -> str:

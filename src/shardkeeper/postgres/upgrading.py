@@ -12,7 +12,6 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from time import monotonic
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -61,21 +60,23 @@ class Upgrading:
         Raises GaveUpWaiting after ``patience_s`` (naming who was in the way), Refused where the user may not change the
         schema, and StoreUnavailable.
         """
-        give_up_at = monotonic() + self._patience_s
+        waited_s = 0.0
         pause_s = _FIRST_PAUSE_S
-        while (in_the_way := self._tried(work)) is not None:
+        while (watch := self._tried(work)) is not None:
             wait_s = random.uniform(0.5, 1.0) * pause_s
-            if monotonic() + wait_s > give_up_at:
+            # not by the clock: building a large index is no waiting
+            waited_s += watch.waited_s + wait_s
+            if waited_s > self._patience_s:
                 raise GaveUpWaiting(
                     f"gave up after {self._patience_s:g} s, with nothing half done: the upgrade waited for "
-                    f"{in_the_way}; end that, or allow more time with --timeout"
+                    f"{watch.blockers}; end that, or allow more time with --timeout"
                 )
-            self._tell(f"waits for {in_the_way}; lets the others pass and tries again in {wait_s:.1f} s")
+            self._tell(f"waits for {watch.blockers}; lets the others pass and tries again in {wait_s:.1f} s")
             threading.Event().wait(wait_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _tried(self, work: Callable[[BoundConnection], None]) -> str | None:
-        """Who was in the way; None: it is done."""
+    def _tried(self, work: Callable[[BoundConnection], None]) -> LockWatch | None:
+        """What was seen of those who were in the way; None: it is done."""
         try:
             with closing(self._connected()) as raw, self._watch(raw) as watch:
                 try:
@@ -84,7 +85,7 @@ class Upgrading:
                 except (DBAPIError, psycopg.Error) as error:
                     if not _passes(_cause(error)):
                         raise
-                    return watch.blockers
+                    return watch
         except (DBAPIError, psycopg.Error) as error:
             cause = _cause(error)
             if isinstance(cause, pg.InsufficientPrivilege):
