@@ -167,9 +167,9 @@ def test_only_waiting_uses_up_the_patience(migrated: Migrated) -> None:
         nonlocal tries
         tries += 1
         if tries == 1:
-            bound.exec_driver_sql("SELECT pg_sleep(2.5)")
+            bound.exec_driver_sql("SELECT pg_sleep(1.2)")
             bound.exec_driver_sql("DO $$ BEGIN RAISE lock_not_available; END $$")
 
     told: list[str] = []
-    Upgrading(migrated.url, 2.0, told.append).run(slow)
+    Upgrading(migrated.url, 1.0, told.append).run(slow)
     assert (tries, len(told)) == (2, 1)
