@@ -112,7 +112,7 @@ begin
         'window_from', shardkeeper.instant_text(v_state.watermark),
         'window_until', shardkeeper.instant_text(v_state.window_until),
         'cursor', jsonb_build_array(v_state.cursor, v_upto)::text, 'fingerprint', md5(v_slice::text),
-        'now', shardkeeper.instant_text(clock_timestamp()));
+        'now', shardkeeper.instant_text(clock_timestamp()), 'last', v_upto is null);
 end
 $$;
 

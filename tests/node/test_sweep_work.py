@@ -36,7 +36,8 @@ def found(job: dict[str, Any], impl: dict[str, Any]) -> SweepSlice:
         "",
         (SweptJob("a", (JobVersionRow("a", 5, spec, since),), (), frozenset()),),
         (ImplVersionRow("impl", 7, stored, (), since),),
-        T0 + timedelta(seconds=80),
+        T0 + timedelta(seconds=60),
+        True,
     )
 
 
@@ -60,6 +61,7 @@ class Bench:
             lambda: self.mono,
             self.facts.append,
             self.alerts.append,
+            on_time_window_s=30.0,
             slices_per_round=1,
         )
 
@@ -137,7 +139,7 @@ class ManyJobs(Bench):
             )
             for name in names
         ]
-        return replace(one, jobs=tuple(jobs))
+        return replace(one, jobs=tuple(jobs), last=len(jobs) == len(self.jobs))
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: list[MisfireRun], records: list[RangeRecord]
@@ -160,6 +162,7 @@ def rounds(bench: Bench, most: int = 50) -> None:
         lambda: bench.mono,
         bench.facts.append,
         bench.alerts.append,
+        on_time_window_s=30.0,
     )
     for _ in range(most):
         with suppress(StoreUnavailable):
@@ -189,3 +192,36 @@ def test_slices_grow_again_after_what_was_too_much() -> None:
         bench.jobs.append("more")
         bench.work.run(ROUND)
     assert max(bench.limits[-3:]) == bench.limits[0]
+
+
+class Windows(Bench):
+    """A store with so many windows to sweep, of one slice each; their ends lie so many seconds back."""
+
+    def __init__(self, *behind_s: float) -> None:
+        super().__init__()
+        self.nodes = ("n1",)
+        self.behind_s = list(behind_s)
+        self.swept: list[float] = []
+        rounds(self, most=0)
+
+    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+        one = found({}, {})
+        return replace(one, now=one.window_until + timedelta(seconds=self.behind_s[0]))
+
+    def sweep_apply(
+        self, incarnation: str, done: SweepSlice, runs: list[MisfireRun], records: list[RangeRecord]
+    ) -> bool:
+        self.swept.append(self.behind_s.pop(0))
+        return True
+
+
+def test_a_window_that_was_begun_just_now_is_the_only_one_of_its_round() -> None:
+    bench = Windows(30.0, 30.0)
+    bench.work.run(ROUND)
+    assert bench.swept == [30.0]
+
+
+def test_a_window_from_before_an_outage_is_followed_by_the_next_at_once() -> None:
+    bench = Windows(95.0, 30.0, 30.0)
+    bench.work.run(ROUND)
+    assert bench.swept == [95.0, 30.0]

@@ -38,6 +38,7 @@ def settings(**changes: Any) -> WorkersSettings:
             "exits_on_import",
             "raises_on_import",
             "hangs_on_import",
+            "killed_once_on_import",
             "not_there",
         ),
         "environment": {**os.environ, "PYTHONPATH": str(TASKS)},

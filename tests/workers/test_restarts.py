@@ -12,7 +12,7 @@ import pytest
 from shardkeeper.ports.workers import AttemptEnded, EndingStatus, WorkersChanged
 from shardkeeper.workers.restarts import Restarts
 
-from .hall import Hall, wait_until
+from .hall import TASKS, Hall, wait_until
 
 OPEN_HALL = Callable[..., Hall]
 
@@ -129,6 +129,16 @@ def test_a_poison_task_fails_each_time_and_takes_no_node_with_it(open_hall: OPEN
     assert all(event.problem is None for event in changes)
     hall.wait(WorkersChanged, lambda event: event.restarts == 8)
     assert len([event for event in hall.events if isinstance(event, AttemptEnded)]) == 16
+
+
+def test_a_worker_that_somebody_kills_while_it_imports_does_not_make_the_node_decline(
+    open_hall: OPEN_HALL, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(TASKS), "KILLED_ONCE": str(tmp_path / "killed")}
+    hall = open_hall(capacity=1, environment=environment)
+    ending = hall.run("killed_once_on_import:Task")
+    assert (ending.status, ending.result) == (EndingStatus.COMPLETED, "imported")
+    hall.wait(WorkersChanged, lambda event: event.restarts == 1)
 
 
 def test_a_supervisor_with_a_defect_ends_the_node_loudly_and_leaves_no_worker(

@@ -30,7 +30,7 @@ class MemorySweep(Connection):
             if until <= sweep.watermark:
                 return None
             sweep.window_until, sweep.cursor = until, ""
-        return _slice(database, _next_jobs(database, limit))
+        return _slice(database, limit)
 
     @store_call
     def sweep_apply(
@@ -72,8 +72,10 @@ def _next_jobs(database: MemoryDatabase, limit: int) -> list[str]:
     return found
 
 
-def _slice(database: MemoryDatabase, names: Sequence[str]) -> SweepSlice:
+def _slice(database: MemoryDatabase, limit: int) -> SweepSlice:
     sweep = database.sweep
+    following = _next_jobs(database, limit + 1)
+    names = following[:limit]
     assert sweep.window_until is not None
     since, until = sweep.watermark, sweep.window_until
     jobs = [
@@ -94,6 +96,7 @@ def _slice(database: MemoryDatabase, names: Sequence[str]) -> SweepSlice:
         tuple(jobs),
         tuple(row for name in sorted(impls) for row in impl_rows(database, name, since, until)),
         database.now(),
+        len(following) <= limit,
     )
 
 

@@ -180,6 +180,7 @@ class _Composition:
             self._clock.monotonic,
             self._board.tell,
             alert,
+            self._settings.on_time_window,
         )
         outbox = OutboxWork(
             PostgresAlerts(self._connect("outbox")),

@@ -31,7 +31,7 @@ class SweepSlice:
 
     ``cursor`` and ``fingerprint`` go back with the decisions: applied only if neither the cursor nor any
     version, mark or pause of these jobs changed meanwhile. ``impls``: those the versions name, in force in
-    the window. ``now``: the store's clock."""
+    the window. ``now``: the store's clock. ``last``: of the window."""
 
     window_from: datetime
     window_until: datetime
@@ -40,6 +40,7 @@ class SweepSlice:
     jobs: tuple[SweptJob, ...]
     impls: tuple[ImplVersionRow, ...]
     now: datetime
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def _slice(answer: Mapping[str, Any]) -> SweepSlice:
         tuple(map(_job, answer["jobs"])),
         tuple(map(impl_version_row, answer["impls"])),
         instant(answer["now"]),
+        answer["last"],
     )
 
 

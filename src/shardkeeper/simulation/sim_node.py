@@ -221,6 +221,7 @@ class SimNode:
                 self.clock.monotonic,
                 self._board.tell,
                 alerts.put,
+                conditions.on_time_window_s,
                 jobs_per_slice=3,
             )
         )

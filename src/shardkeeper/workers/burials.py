@@ -58,8 +58,10 @@ class Burials:
         for flight in flights:
             self._reports.look(worker, flight)
             worker.release(flight)
-            to_blame = flight.begun or flight.verdict is not None or (flight.importing and alone)
-            by_task = by_task or to_blame
+            suspect = flight.importing and alone
+            # the first time it may have been killed by somebody; who cannot be imported dies of it again
+            to_blame = flight.begun or flight.verdict is not None or (suspect and flight.deaths > 0)
+            by_task = by_task or to_blame or suspect
             if not to_blame and flight.deaths + 1 < _MOST_DEATHS:
                 self._again(flight)
             elif isinstance(flight.order, Check):

@@ -5,8 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shardkeeper.domain.attempts import Creation
-from shardkeeper.domain.planner.actions import Action, Claim, Create, Launch, ReadSpecs, Wake
-from shardkeeper.domain.planner.events import BeatUnanswered, CreateDue, RunsUnanswered, SpecsDue
+from shardkeeper.domain.planner.actions import Action, Claim, Create, Launch, ReadPending, ReadSpecs, Wake
+from shardkeeper.domain.planner.events import (
+    BeatUnanswered,
+    CreateDue,
+    Hinted,
+    PendingRead,
+    RunsUnanswered,
+    SpecsDue,
+)
 from tests.domain.planner.desk import T0, Desk, job, of
 
 
@@ -57,6 +64,15 @@ def test_what_there_is_no_room_for_is_created_pending_and_claimed_as_soon_as_the
     launches = of(desk.answer([create]), Launch)
     (claim,) = of(desk.over(launches[0].claimed), Claim)
     assert [one.item for one in claim.keys] == [room]
+
+
+def test_a_reading_from_before_the_creation_does_not_forget_what_waits_for_room() -> None:
+    desk = Desk(capacity=1, ahead_s=0.0).up()
+    desk.specs(job(since_s=0.5, sharding_total_count=5))
+    (reading,) = of(desk.tell(Hinted(work=True)), ReadPending)
+    launches = of(desk.answer(of(desk.fire(1), Create)), Launch)
+    desk.tell(PendingRead(reading.incarnation, (), full=False))
+    assert of(desk.over(launches[0].claimed), Claim)
 
 
 def test_a_fire_that_the_store_finds_early_is_asked_for_again_when_it_is_due() -> None:

@@ -49,6 +49,7 @@ class Adoption:
             self._look_again = True
             return []
         self._reading, self._look_again = True, False
+        self._mind.holdings.begin_reading()
         return [ReadPending(self._mind.incarnation)]
 
     def look_for_places(self, jobs: Iterable[JobSpec], moment: Moment) -> list[Action]:
@@ -81,7 +82,7 @@ class Adoption:
             return []
         self._full = event.full
         if not event.full:
-            self._mind.holdings.forget_waiting()  # this is all there is
+            self._mind.holdings.forget_read()
         wanted: list[AttemptKey] = []
         unfit: list[Pending] = []
         unread: dict[int, int] = {}

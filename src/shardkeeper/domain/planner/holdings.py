@@ -62,7 +62,9 @@ class Holdings:
         self._going_back = 0
         self._asked: dict[AttemptKey, None] = {}
         self._reserved = 0
-        self._waiting: OrderedDict[AttemptKey, None] = OrderedDict()
+        self._waiting: OrderedDict[AttemptKey, int] = OrderedDict()
+        self._reading = 0
+        """Number of the latest reading; with each that waits stands the one before which it was put here."""
         self._over: OrderedDict[AttemptKey, int] = OrderedDict()
         self.capacity = 0
         self.fit = True
@@ -156,7 +158,7 @@ class Holdings:
     def wait(self, keys: Iterable[AttemptKey]) -> None:
         """Own attempts for which there was no room: claimed as soon as there is."""
         for key in keys:
-            self._waiting[key] = None
+            self._waiting[key] = self._reading
         while len(self._waiting) > self._most_waiting:
             self._waiting.popitem(last=False)  # a look finds it again
 
@@ -172,6 +174,15 @@ class Holdings:
     def waiting(self) -> int:
         """How many own attempts are known to wait for room."""
         return len(self._waiting)
+
+    def begin_reading(self) -> None:
+        """What can be claimed is being read: what waits from now on may not be in it."""
+        self._reading += 1
+
+    def forget_read(self) -> None:
+        """That reading had all there was to read: what waited before it is there again, or gone."""
+        for key in [key for key, reading in self._waiting.items() if reading < self._reading]:
+            del self._waiting[key]
 
     def forget_waiting(self) -> None:
         """The store was away, or this node takes no more: what waits is found again by looking."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import timedelta
 
 from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, account_for
 from shardkeeper.domain.errors import StoreUnavailable
@@ -21,11 +21,14 @@ holds the duty, so that another gets it meanwhile."""
 MOST_ATTEMPTS = 20_000
 """Inserted by one slice: a fraction of a second, during which no run is created. A job alone may have more
 (``domain.validation`` bounds it), as what one sweep decides of a job is applied as a whole."""
+OLD_S = 5.0
+"""A window that was begun so long before its end was reached, by a round that failed or before an outage, is followed
+by the next one at once."""
 
 
 class SweepWork:
     """``nodes_of``: the eligible nodes of an each_node job, None for others; ``members_known``: whether it can tell.
-    ``tell``: facts for log and metrics. ``alert`` writes an alert.
+    ``tell``: facts for log and metrics. ``alert`` writes an alert. ``on_time_window_s``: by which windows lag.
     """
 
     most = 100
@@ -39,6 +42,7 @@ class SweepWork:
         monotonic: Callable[[], float],
         tell: Callable[[object], None],
         alert: Callable[[Alert], None],
+        on_time_window_s: float,
         jobs_per_slice: int = 1_000,
         slices_per_round: int = 200,
     ) -> None:
@@ -49,6 +53,7 @@ class SweepWork:
         self._monotonic = monotonic
         self._tell = tell
         self._alert = alert
+        self._old = timedelta(seconds=on_time_window_s + OLD_S)
         self._most_jobs = self._jobs = jobs_per_slice
         self._slices_per_round = slices_per_round
         self._aside_until = 0.0
@@ -65,12 +70,10 @@ class SweepWork:
             return Done()
         incarnation = actions[-1].incarnation
         created = recorded = 0
-        window_until: datetime | None = None
         for _ in range(self._slices_per_round):
             found = self._begun(incarnation)
-            if found is None or window_until not in (None, found.window_until):
+            if found is None:
                 break
-            window_until = found.window_until
             reading = self._reader.read(_rows(found))
             if reading.unknown or reading.unknown_impls:
                 self._step_aside(reading)
@@ -81,6 +84,8 @@ class SweepWork:
             if self._applied(incarnation, found, runs, records):
                 created += len(runs)
                 recorded += sum(record.count for record in records)
+                if found.last and found.now - found.window_until < self._old:
+                    break
         if created or recorded:
             self._tell(
                 DutyDone("sweep", f"{created} misfire runs created, {recorded} fires recorded as not run")
