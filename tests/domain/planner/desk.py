@@ -181,8 +181,9 @@ def claimed(
     claim_no: int = 1,
     job_version: int = 10,
     tries: int = 0,
+    kind: TriggerKind = TriggerKind.SCHEDULE,
 ) -> Claimed:
-    head = RunHead("job", TriggerKind.SCHEDULE, job_version, 1, 1, {})
+    head = RunHead("job", kind, job_version, 1, 1, {})
     return Claimed(key(item, run_id, fire_time), claim_no, head, None, tries, 0)
 
 

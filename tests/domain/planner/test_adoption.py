@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Recording
-from shardkeeper.domain.planner.actions import Claim, CloseUnrunnable, ReadPending, ReadPinned, Wake
+from shardkeeper.domain.planner.actions import (
+    Claim,
+    CloseUnrunnable,
+    ReadPending,
+    ReadPinned,
+    Record,
+    Wake,
+)
 from shardkeeper.domain.planner.events import Hinted, OutcomesAnswered, PinnedRead
-from shardkeeper.domain.runs import AttemptStatus, TriggerKind
+from shardkeeper.domain.runs import AttemptStatus, RunStatus, TriggerKind
+from shardkeeper.domain.specs import Overlap
 from tests.domain.planner.desk import Desk, claimed, job, key, of, row
 
 
@@ -147,3 +155,26 @@ def test_of_a_job_with_a_rate_the_next_start_is_looked_for_when_it_is_allowed() 
     assert wake.at_mono == desk.seconds + 0.25
     desk.pending()
     assert of(desk.tell(wake.event), ReadPending) != []
+
+
+@pytest.mark.parametrize(
+    ("overlap", "kind", "looks"),
+    [
+        ("queue", "schedule", 1),
+        ("replace", "schedule", 1),
+        ("skip", "schedule", 0),
+        ("skip", "misfire", 1),
+        ("skip", "backfill", 1),
+        ("allow", "misfire", 0),
+    ],
+)
+def test_a_run_that_waited_for_the_one_that_closed_here_is_looked_for_at_once(
+    overlap: str, kind: str, looks: int
+) -> None:
+    desk = with_job(Desk().up(), overlap=Overlap(overlap))
+    one = claimed(kind=TriggerKind(kind))
+    desk.claims(one)
+    (record,) = of(desk.over(one), Record)
+    answer = OutcomeAnswer(one.key, Recording.RECORDED, run_closed=RunStatus.COMPLETED)
+    told = desk.tell(OutcomesAnswered(desk.incarnation, (record.outcome,), (answer,)))
+    assert len(of(told, ReadPending)) == looks

@@ -18,10 +18,12 @@ from shardkeeper.domain.planner.events import (
 from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.policies.retry import retry_after
-from shardkeeper.domain.runs import AttemptStatus
-from shardkeeper.domain.specs import JobSpec
+from shardkeeper.domain.runs import AttemptStatus, TriggerKind
+from shardkeeper.domain.specs import JobSpec, Overlap
 
 UNSTORABLE = "UnstorableOutcome"
+_WAIT = (Overlap.QUEUE, Overlap.REPLACE)
+_ALWAYS_WAIT = (TriggerKind.MISFIRE, TriggerKind.BACKFILL)
 
 
 class Closing:
@@ -61,6 +63,17 @@ class Closing:
         held = (self._mind.holdings.get(outcome.key) for outcome in event.outcomes)
         jobs = (one.job.spec for one in held if one is not None and one.job is not None)
         return [spec for spec in jobs if spec.limited]
+
+    def hands_over(self, event: OutcomesAnswered) -> bool:
+        """Whether a run has closed here after which one that waited for it may begin (rule 10)."""
+        for outcome, answer in zip(event.outcomes, event.answers, strict=True):
+            held = self._mind.holdings.get(outcome.key) if answer.run_closed is not None else None
+            if held is None or held.job is None:
+                continue
+            overlap = held.job.spec.overlap
+            if overlap in _WAIT or (overlap is Overlap.SKIP and held.claimed.run.kind in _ALWAYS_WAIT):
+                return True
+        return False
 
     def answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         """The store has answered: let go, or record what it can hold."""

@@ -174,10 +174,11 @@ class Planner:
         return [*self._closing.over(event, moment), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
-        limited = self._closing.limited(event)
+        limited, hands_over = self._closing.limited(event), self._closing.hands_over(event)
         actions = [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
         if not limited:
-            return [*actions, *self._pulling.refill()]
+            waited = self._adoption.look() if hands_over else []
+            return [*actions, *waited, *self._pulling.refill()]
         return [*actions, *self._adoption.look_for_places(limited, moment), *self._pulling.look()]
 
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
