@@ -115,6 +115,11 @@ class Connection:
                 if is_refusal(error):
                     raise
                 raise StoreUnavailable(_told(error)) from error
+            except psycopg.InternalError as error:
+                # the server's trouble, never the call's. After a failover it may be the old server, read-only from now
+                # on: where the address leads to another by now, so does a new connection
+                self._drop()
+                raise StoreUnavailable(_told(error)) from error
             except psycopg.ProgrammingError as error:
                 self._recover()
                 unfit = misfit(error)
