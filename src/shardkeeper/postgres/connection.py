@@ -15,8 +15,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
-from shardkeeper.domain.errors import SettingsInvalid, StoreUnavailable
-from shardkeeper.postgres.errors import RETRIED, TIMED_OUT, StoreTimeout, is_refusal
+from shardkeeper.domain.errors import SettingsInvalid, ShardkeeperError, StoreUnavailable
+from shardkeeper.postgres.errors import RETRIED, TIMED_OUT, StoreTimeout, is_overtaken, is_refusal
 from shardkeeper.postgres.misfits import misfit
 from shardkeeper.postgres.quick_json import loads
 
@@ -93,7 +93,8 @@ class Connection:
 
     def run(self, work: Callable[[Raw], T]) -> T:
         """Give ``work`` the thread's connection and return its answer. ``work`` is repeated when PostgreSQL rolled it
-        back for a deadlock or a serialization failure, so it must be one transaction, or idempotent.
+        back for a deadlock, a serialization failure or a change of the schema, so it must be one transaction, or
+        idempotent.
 
         Raises StoreUnavailable (whether a write happened is unknown) and StoreTimeout (it did not), SchemaMismatch and
         Refused where the database or the user is not the right one; what psycopg says of the values given goes through.
@@ -102,30 +103,22 @@ class Connection:
         for tries_left in range(_RETRIES, -1, -1):
             try:
                 return work(self._raw())
-            except RETRIED as error:
+            except psycopg.Error as error:
                 self._recover()
+                overtaken = is_overtaken(error)
+                if not overtaken and not isinstance(error, RETRIED):
+                    if isinstance(error, psycopg.InternalError):
+                        # read-only, it may be the old server after a failover: where the address leads to another by
+                        # now, so does a new connection
+                        self._drop()
+                    ours = _in_our_words(error)
+                    if ours is None:
+                        raise
+                    raise ours from error
                 if tries_left == 0:
                     raise StoreTimeout(_told(error)) from error
-            except TIMED_OUT as error:
-                self._recover()
-                raise StoreTimeout(_told(error)) from error
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                self._recover()
-                # program limits (54) are operational to psycopg, but come of the values
-                if is_refusal(error):
-                    raise
-                raise StoreUnavailable(_told(error)) from error
-            except psycopg.InternalError as error:
-                # the server's trouble, never the call's. After a failover it may be the old server, read-only from now
-                # on: where the address leads to another by now, so does a new connection
-                self._drop()
-                raise StoreUnavailable(_told(error)) from error
-            except psycopg.ProgrammingError as error:
-                self._recover()
-                unfit = misfit(error)
-                if unfit is None:
-                    raise
-                raise unfit from error
+                if overtaken:
+                    self._drop()
             except BaseException:
                 self._recover()
                 raise
@@ -192,6 +185,19 @@ class Connection:
             self._opened.discard(raw)
         with suppress(psycopg.Error):
             raw.close()
+
+
+def _in_our_words(error: psycopg.Error) -> ShardkeeperError | None:
+    """What the error means for whoever calls; None: it comes of the values given, or is a defect."""
+    if isinstance(error, TIMED_OUT):
+        return StoreTimeout(_told(error))
+    if isinstance(error, psycopg.InternalError):
+        # read-only, damaged data, a transaction that was ended: the server's trouble, never the call's
+        return StoreUnavailable(_told(error))
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        # program limits (54) are operational to psycopg, but come of the values
+        return None if is_refusal(error) else StoreUnavailable(_told(error))
+    return misfit(error) if isinstance(error, psycopg.ProgrammingError) else None
 
 
 def _told(error: psycopg.Error) -> str:

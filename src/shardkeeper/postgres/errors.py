@@ -17,6 +17,10 @@ RETRIED: Final = (pg.DeadlockDetected, pg.SerializationFailure)
 
 TIMED_OUT: Final = (pg.LockNotAvailable, pg.QueryCanceled)
 
+_OVERTAKEN: Final = ("tuple concurrently ", "cache lookup failed for ", "could not open relation with OID ")
+"""How PostgreSQL says, in these words alone and in no other language, that what a call had found in the catalog was
+changed or dropped before the call came to it."""
+
 
 class StoreTimeout(StoreUnavailable):
     """The store did not finish the call within its time limit; nothing of it was stored."""
@@ -24,6 +28,19 @@ class StoreTimeout(StoreUnavailable):
 
 class BatchTimeout(PartlyUnanswered, StoreTimeout):
     """The store did not finish the calls for some of a batch within its time limit."""
+
+
+def is_overtaken(error: psycopg.Error) -> bool:
+    """Whether the schema was changed under the call: by an upgrade beside nodes that work, or a day's partitions that
+    came or went.
+
+    Nothing of the call was done, and made again it succeeds, but not always on the same connection: a statement that
+    was prepared when its result had other columns ("cached plan must not change result type") fails there for ever.
+    """
+    if isinstance(error, pg.FeatureNotSupported):
+        # by the place in PostgreSQL's source, since the words are translated
+        return error.diag.source_function == "RevalidateCachedQuery"
+    return isinstance(error, pg.InternalError_) and (error.diag.message_primary or "").startswith(_OVERTAKEN)
 
 
 def is_refusal(error: psycopg.Error) -> bool:
