@@ -19,6 +19,7 @@ from shardkeeper.postgres.connection import Connection, ConnectionOptions, Raw, 
 from shardkeeper.postgres.runs import PostgresRuns
 from tests.postgres.migrated import Migrated
 from tests.postgres.race import WINDOW_S, A, Race, ended
+from tests.postgres.relayed import relayed
 from tests.waiting import wait_until
 
 PATIENCE_S = 20.0
@@ -127,6 +128,26 @@ def test_a_server_that_has_become_read_only_is_left_for_a_new_connection(numbers
         connection.execute("UPDATE number SET n = 5")
     connection.execute("UPDATE number SET n = 6")
     assert numbers.all("SELECT n FROM number") == [6, 6]
+
+
+def test_a_server_that_is_silent_over_a_link_that_lives_is_unavailable_within_bounds(
+    migrated: Migrated,
+) -> None:
+    """The relay's kernel goes on answering for the bytes that arrive."""
+    with relayed(migrated) as (relay, url):
+        connection = opened(migrated, url=url, lock_timeout_s=0.1, statement_timeout_s=0.2, silence_s=1)
+        assert connection.fetch("SELECT 1") == [(1,)]
+        relay.freeze()
+        with pytest.raises(StoreUnavailable, match=r"has not answered for 1\.2 s"):
+            connection.fetch("SELECT 1")
+        relay.mend()
+        assert connection.fetch("SELECT 1") == [(1,)]
+
+
+def test_a_statement_that_the_url_gives_more_time_has_it(migrated: Migrated) -> None:
+    url = psycopg.conninfo.make_conninfo(migrated.url, options="-c statement_timeout=5000")
+    connection = opened(migrated, url=url, statement_timeout_s=0.1, silence_s=0)
+    assert connection.fetch("SELECT 1 FROM pg_sleep(0.3)") == [(1,)]
 
 
 def test_a_call_whose_backend_is_terminated_is_unavailable_and_the_next_is_done(migrated: Migrated) -> None:
