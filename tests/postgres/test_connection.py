@@ -17,6 +17,7 @@ from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.outcomes import Recording
 from shardkeeper.postgres.connection import Connection, ConnectionOptions, Raw, StoreTimeout
 from shardkeeper.postgres.runs import PostgresRuns
+from tests.descriptors import descriptors_left
 from tests.postgres.migrated import Migrated
 from tests.postgres.race import WINDOW_S, A, Race, ended
 from tests.postgres.relayed import relayed
@@ -175,6 +176,23 @@ def test_without_a_connection_to_be_had_a_call_is_unavailable_until_there_is_one
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (role,)
         )
         migrated.sql.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def test_without_descriptors_a_call_is_unavailable_whichever_is_the_one_that_lacks(
+    migrated: Migrated,
+) -> None:
+    connection = opened(migrated)
+    lacking = 0
+    while not _answers_with(connection, descriptors=lacking):
+        lacking += 1
+        assert lacking < 10
+    assert lacking > 1
+    assert connection.fetch("SELECT 1") == [(1,)]
+
+
+def _answers_with(connection: Connection, descriptors: int) -> bool:
+    with descriptors_left(descriptors):
+        return _answers(connection)
 
 
 def _answers(connection: Connection) -> bool:

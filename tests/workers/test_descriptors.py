@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from shardkeeper.ports.workers import AttemptReturned, EndingStatus, WorkersChanged
 from shardkeeper.workers.process import WorkerProcess
-from shardkeeper.workers.strays import descendants
+from shardkeeper.workers.strays import marked
+from tests.descriptors import descriptors, descriptors_left
 
 from .hall import Hall, settings, wait_until
 
 OPEN_HALL = Callable[..., Hall]
-
-
-@contextmanager
-def descriptors_left(count: int) -> Iterator[None]:
-    """So many more can be opened by this process."""
-    lowest = os.dup(0)
-    os.close(lowest)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def descriptors() -> list[str]:
-    return sorted(entry.name for entry in Path("/proc/self/fd").iterdir())
 
 
 def started_with(count: int) -> WorkerProcess | None:
@@ -52,7 +34,7 @@ def started_with(count: int) -> WorkerProcess | None:
 
 
 def test_a_worker_for_which_descriptors_run_out_half_way_leaves_nothing_behind() -> None:
-    before, children = descriptors(), descendants(os.getpid())
+    before = descriptors()
     for count in range(64):
         process = started_with(count)
         if process is not None:
@@ -61,7 +43,7 @@ def test_a_worker_for_which_descriptors_run_out_half_way_leaves_nothing_behind()
             process.close()
             break
         assert descriptors() == before
-        wait_until(lambda: descendants(os.getpid()) == children)
+        wait_until(lambda: marked("half-way") == [])
     assert 5 < count < 63
     assert descriptors() == before
 

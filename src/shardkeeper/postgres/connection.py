@@ -123,6 +123,10 @@ class Connection:
                     raise StoreTimeout(_told(error)) from error
                 if overtaken:
                     self._drop()
+            except OSError as error:
+                # this machine's trouble, such as no file descriptors to wait with
+                self._recover()
+                raise StoreUnavailable(f"PostgreSQL: {error}") from error
             except BaseException:
                 self._recover()
                 raise
