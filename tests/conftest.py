@@ -25,15 +25,23 @@ _MARKED_BY_FIXTURE: Final = {
     "own_zookeeper": pytest.mark.zookeeper,
     "zookeeper_ensemble": pytest.mark.zookeeper,
 }
+_LONGEST_FIRST: Final = ("dev", "simulation", "acceptance")
 _numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m "not postgres and not zookeeper"` chooses what needs no server, without anybody writing the marks."""
+    """`-m "not postgres and not zookeeper"` chooses what needs no server, without anybody writing the marks. Folders
+    with files that take a minute come first, so that at the end no process waits for another's last one."""
     for item in items:
         for name in getattr(item, "fixturenames", ()):
             if name in _MARKED_BY_FIXTURE:
                 item.add_marker(_MARKED_BY_FIXTURE[name])
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")

@@ -113,11 +113,10 @@ class PostgresWorld(StoreWorld):
         self.specs = PostgresSpecs(self._connection, self.on_time_window_s)
         self.runs = PostgresRuns(self._connection, self.on_time_window_s)
         self.leases = PostgresLeases(self._connection)
-        self.sweep = PostgresSweep(self._connection, self.on_time_window_s, STATEMENT_TIMEOUT_S)
+        self.sweep = PostgresSweep(self._connection, self.on_time_window_s)
         self.alerts = PostgresAlerts(self._connection)
         self.house = PostgresHousekeeping(self._connection)
         self.operator = PostgresOperator(self._connection)
-        self.sweep_lag_s = self.on_time_window_s + STATEMENT_TIMEOUT_S
 
     def _empty(self) -> None:
         """Forget what an earlier test has left: a new database would take longer than most tests."""

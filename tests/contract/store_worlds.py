@@ -58,8 +58,6 @@ class StoreWorld(ABC):
     house: HousekeepingStore
     operator: OperatorStore
     on_time_window_s = 30.0
-    sweep_lag_s: float
-    """The on-time window and the statement time-out."""
 
     @abstractmethod
     def now(self) -> datetime:
@@ -127,7 +125,6 @@ class MemoryWorld(StoreWorld):
         self.author = _AuthorInMemory(self._database, self._clock)
         self.specs = self.runs = self.leases = self.sweep = store
         self.alerts = self.house = self.operator = store
-        self.sweep_lag_s = self._database.sweep_lag.total_seconds()
 
     def now(self) -> datetime:
         self._clock.advance(0.001)

@@ -66,7 +66,7 @@ def test_what_has_a_run_by_the_time_it_is_inserted_is_left_out(story: Story) -> 
 
 def test_what_stands_as_missed_is_filled(story: Story) -> None:
     hourly(story, misfire="skip")
-    story.world.pass_time(story.world.sweep_lag_s + 10)
+    story.world.pass_time(story.world.on_time_window_s + 10)
     swept = story.slice()
     fire = swept.window_until.replace(minute=0, second=0, microsecond=0)
     missed = RangeRecord("job", story.version(), RunStatus.MISSED, fire, fire, 1, "misfire policy skip")

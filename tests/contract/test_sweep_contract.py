@@ -15,7 +15,7 @@ from tests.contract.story import A, B, Story
 
 def outage(story: Story, seconds: float = 100) -> None:
     """All nodes are away for so long."""
-    story.world.pass_time(story.world.sweep_lag_s + seconds, fires_too=True)
+    story.world.pass_time(story.world.on_time_window_s + seconds, fires_too=True)
 
 
 def job(done: SweepSlice, name: str = "job") -> SweptJob:
@@ -53,7 +53,7 @@ def test_a_window_ends_where_no_node_can_be_creating_any_more(story: Story) -> N
     done = story.slice()
     assert done.window_from < done.window_until
     lag = (done.now - done.window_until).total_seconds()
-    assert story.world.sweep_lag_s <= lag < story.world.sweep_lag_s + 5
+    assert story.world.on_time_window_s <= lag < story.world.on_time_window_s + 5
 
 
 def test_a_slice_has_what_is_decided_from(story: Story) -> None:

@@ -57,7 +57,7 @@ class Caller:
         return Caller(
             PostgresRuns(connection, WINDOW_S),
             PostgresLeases(connection),
-            PostgresSweep(connection, 0.0, 0.0, patience_s),
+            PostgresSweep(connection, 0.0, patience_s),
         )
 
 

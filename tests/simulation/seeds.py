@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shardkeeper.simulation.runner import report
 
-CHUNK = 10
+CHUNK = 15
 
 
 def assert_no_promise_breaks(first: int) -> None:

@@ -1,4 +1,4 @@
-"""Seeds 1 to 40 of the simulated cluster."""
+"""Seeds 1 to 75 of the simulated cluster."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import pytest
 from tests.simulation.seeds import CHUNK, assert_no_promise_breaks
 
 
-@pytest.mark.parametrize("first", range(1, 41, CHUNK))
+@pytest.mark.parametrize("first", range(1, 76, CHUNK))
 def test_no_promise_breaks_whatever_befalls_the_cluster(first: int) -> None:
     assert_no_promise_breaks(first)

@@ -1,4 +1,4 @@
-"""Seeds 121 to 160 of the simulated cluster."""
+"""Seeds 226 to 300 of the simulated cluster."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import pytest
 from tests.simulation.seeds import CHUNK, assert_no_promise_breaks
 
 
-@pytest.mark.parametrize("first", range(121, 161, CHUNK))
+@pytest.mark.parametrize("first", range(226, 301, CHUNK))
 def test_no_promise_breaks_whatever_befalls_the_cluster(first: int) -> None:
     assert_no_promise_breaks(first)

@@ -34,8 +34,8 @@ def unjudged(schema: Mapping[str, Any], value: Any) -> str | None:
 class MemoryDatabase(Tables):
     """One store. ``clock`` is the server's own.
 
-    ``on_time_window_s``: how old a fire may be for its run to be created on time (rule 3). ``statement_timeout_s``: how
-    much further the sweep stays behind (rule 9). ``duty_s``: how long a duty is held without being renewed (rule 14).
+    ``on_time_window_s``: how old a fire may be for its run to be created on time (rule 3); what
+    is older is swept (rule 9). ``duty_s``: how long a duty is held without being renewed (rule 14).
     ``parameters_error``: what of merged parameters does not fit a JSON Schema, or None. This package knows no library
     that judges them, so whoever makes a database says who does.
     """
@@ -46,7 +46,6 @@ class MemoryDatabase(Tables):
         *,
         rules: Rules | None = None,
         on_time_window_s: float = 30.0,
-        statement_timeout_s: float = 10.0,
         duty_s: float = 15.0,
         parameters_error: SchemaJudge = unjudged,
     ) -> None:
@@ -54,7 +53,6 @@ class MemoryDatabase(Tables):
         self.clock = clock
         self.rules = rules or Rules()
         self.on_time_window = timedelta(seconds=on_time_window_s)
-        self.sweep_lag = self.on_time_window + timedelta(seconds=statement_timeout_s)
         self.duty_time = timedelta(seconds=duty_s)
         self.parameters_error = parameters_error
         self.lock = threading.RLock()

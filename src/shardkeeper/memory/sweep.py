@@ -26,7 +26,7 @@ class MemorySweep(Connection):
             return None
         sweep = database.sweep
         if sweep.window_until is None:
-            until = database.now() - database.sweep_lag
+            until = database.now() - database.on_time_window
             if until <= sweep.watermark:
                 return None
             sweep.window_until, sweep.cursor = until, ""

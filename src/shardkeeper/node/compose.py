@@ -173,9 +173,7 @@ class _Composition:
 
     def _make_duties(self, alert: Callable[[Alert], None]) -> DutyRoster:
         sweep = SweepWork(
-            PostgresSweep(
-                self._connect("sweep"), self._settings.on_time_window, self._settings.statement_timeout
-            ),
+            PostgresSweep(self._connect("sweep"), self._settings.on_time_window),
             self._reader,
             self._nodes_of,
             self._members_known,

@@ -72,8 +72,8 @@ class RangeRecord:
 class SweepStore(Protocol):
     def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
         """Take or renew the duty and read the next slice of at most ``limit`` jobs; None: not ours, or
-        nothing to sweep yet. A window is fixed when begun: from the watermark to now less (on-time window +
-        statement time-out)."""
+        nothing to sweep yet. A window is fixed when begun: from the watermark to now less the on-time
+        window."""
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]

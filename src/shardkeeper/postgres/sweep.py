@@ -21,21 +21,20 @@ them is held up itself."""
 
 
 class PostgresSweep:
-    """See ``ports.duties.SweepStore``. What is younger than both times together is not swept."""
+    """See ``ports.duties.SweepStore``. What is younger than the window is not swept: it may yet be created on time."""
 
     def __init__(
         self,
         connection: Connection,
         on_time_window_s: float = 30.0,
-        statement_timeout_s: float = 10.0,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._connection = connection
         self._patience = timedelta(seconds=patience_s)
-        self._lag = timedelta(seconds=on_time_window_s + statement_timeout_s)
+        self._window = timedelta(seconds=on_time_window_s)
 
     def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
-        ((answer,),) = self._connection.fetch(BEGIN, (incarnation, self._lag, HOLD, limit))
+        ((answer,),) = self._connection.fetch(BEGIN, (incarnation, self._window, HOLD, limit))
         return None if answer is None else _slice(answer)
 
     def sweep_apply(

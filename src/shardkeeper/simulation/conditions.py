@@ -15,7 +15,6 @@ class Conditions:
     session_timeout_s: float = 6.0
     lease_s: float = 4.0
     on_time_window_s: float = 8.0
-    statement_timeout_s: float = 2.0
     duty_s: float = 6.0
     sweep_period_s: float = 2.0
     housekeeping_period_s: float = 30.0
@@ -23,11 +22,6 @@ class Conditions:
     grace_s: float = 5.0
     unrunnable_after_s: float = 12.0
     ahead_s: float = 0.1
-
-    @property
-    def sweep_lag_s(self) -> float:
-        """How far the sweep stays behind."""
-        return self.on_time_window_s + self.statement_timeout_s
 
     def planner(self, plan: MachinePlan) -> PlannerSettings:
         """The planner's settings on a machine."""

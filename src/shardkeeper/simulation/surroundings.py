@@ -35,7 +35,6 @@ class Surroundings:
             self.clock,
             rules=rules,
             on_time_window_s=conditions.on_time_window_s,
-            statement_timeout_s=conditions.statement_timeout_s,
             duty_s=conditions.duty_s,
         )
         self.ensemble = MemoryEnsemble(

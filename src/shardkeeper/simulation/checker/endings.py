@@ -36,7 +36,7 @@ def check(world: World) -> Iterator[Broken]:
             yield Broken(PROMISE, f"{what} are left: {names[:5]}", _about(names[0]))
     yield from _deleted(world)
     behind_s = (database.now() - database.sweep.watermark).total_seconds()
-    if behind_s > world.conditions.sweep_lag_s + SWEEP_BEHIND_S:
+    if behind_s > world.conditions.on_time_window_s + SWEEP_BEHIND_S:
         yield Broken(PROMISE, f"nothing was swept for {behind_s:.0f} s")
     closed = Counter(entry.run_id for entry in database.history.of(What.RUN_CLOSED))
     for run_id, times in closed.items():
