@@ -16,6 +16,7 @@ from psycopg import conninfo
 from shardkeeper.cli import main
 from shardkeeper.cli.root import COMMANDS
 from shardkeeper.node.daemon import Defect
+from shardkeeper.postgres.upgrading import LOCK_KEY
 from tests.cli.conftest import Desk
 from tests.servers import PostgresDatabase, ZooKeeperNamespace
 
@@ -133,6 +134,20 @@ def test_on_real_servers_every_command_names_the_mend_of_a_schema_that_is_missin
         done = run(env, command)
         assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
         assert "run `shardkeeper db upgrade`" in done.stderr
+
+
+def test_on_real_servers_an_upgrade_that_others_are_in_the_way_of_says_who_and_gives_up_with_75(
+    env: dict[str, str], postgres: PostgresDatabase
+) -> None:
+    with postgres.connect() as another:
+        another.execute("SET application_name = 'another'")
+        another.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+        done = run(env, "db", "upgrade", "--timeout", "2 s")
+    assert (done.exit_code, done.stdout) == (75, "")
+    first, *_, last = done.stderr.splitlines()
+    assert first.startswith("shardkeeper: waits for another (pid ")
+    assert last.startswith("shardkeeper: gave up after 2 s")
+    assert answer(env, "db", "current") == {"revision": None}
 
 
 def test_on_real_servers_a_user_without_rights_is_refused_in_one_line(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
-from shardkeeper.cli.options import answering
+from shardkeeper.cli.options import answering, duration
 from shardkeeper.cli.output import Output, print_json
 from shardkeeper.node.compose_operations import current_schema, read_settings, upgrade_schema
 
@@ -15,9 +17,20 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
-    """Install or upgrade the schema, all in one transaction. Harmless when there is nothing to do."""
-    revision = upgrade_schema(read_settings())
+@click.option(
+    "--timeout",
+    type=duration,
+    default="1 min",
+    show_default=True,
+    help="How long to try again while others hold what is to be changed.",
+)
+def upgrade(timeout: timedelta) -> None:
+    """Install or upgrade the schema, while nodes go on working. Harmless when there is nothing to do."""
+
+    def tell(line: str) -> None:
+        click.echo(f"shardkeeper: {line}", err=True)
+
+    revision = upgrade_schema(read_settings(), timeout.total_seconds(), tell)
     click.echo(f"The schema is at revision {revision}.")
 
 

@@ -98,7 +98,7 @@ class Session:
         os.environ.update(variables)
         settings = read_settings()
         self._say("Bringing the schema up to date")
-        upgrade_schema(settings)
+        upgrade_schema(settings, JOIN_S, self._say)
         look = nothing_to_look_at if self._options.standalone else Glance(observer(settings), monotonic)
         operations = make_operations(settings, look)
         self._hold_what_needs_zookeeper(operations)

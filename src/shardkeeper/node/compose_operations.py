@@ -79,9 +79,10 @@ def current_schema(settings: Settings) -> str | None:
     return _migrations(settings).current()
 
 
-def upgrade_schema(settings: Settings) -> str:
-    """Bring the schema up to this version. Raises Refused and StoreUnavailable."""
-    return _migrations(settings).upgrade()
+def upgrade_schema(settings: Settings, patience_s: float, tell: Callable[[str], None]) -> str:
+    """Bring the schema up to this version. ``patience_s``: how long locks of others are waited for in all; ``tell`` is
+    told of it. Raises GaveUpWaiting, Refused, SchemaNewer and StoreUnavailable."""
+    return _migrations(settings).upgrade(patience_s, tell)
 
 
 def observer(settings: Settings) -> Callable[[], Snapshot]:

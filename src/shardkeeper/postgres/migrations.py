@@ -15,21 +15,23 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import create_engine, pool
 from sqlalchemy.engine import Connection as BoundConnection
-from sqlalchemy.exc import DBAPIError
 
 from shardkeeper.domain.errors import Refused, SchemaMissing, SchemaNewer, SchemaOlder, StoreUnavailable
 from shardkeeper.postgres.misfits import misfit
+from shardkeeper.postgres.upgrading import PATIENCE_S, Tell, Upgrading
 
 T = TypeVar("T")
 
 SCHEMA_MINOR: Final = "0.1"
 """What ``shardkeeper.schema_minor()`` says of a schema that this version can work with."""
 
-_LOCK_KEY: Final = 6363318199
 _REVISION: Final = "SELECT version_num FROM shardkeeper.schema_revision"
+# a node beats every few seconds; one that was killed leaves its lease behind
+_AT_WORK: Final = """
+SELECT l.node_id || ' (' || l.version || ')' FROM shardkeeper.lease l
+WHERE l.state <> 'dead' AND l.beaten_at > clock_timestamp() - interval '1 minute' ORDER BY 1
+"""
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +46,21 @@ class Migrations:
         """The database's revision; None: it has no schema of ours. Raises StoreUnavailable."""
         return self._asked(_revision_of)
 
-    def upgrade(self) -> str:
-        """Bring the schema up to this version's revision, all in one transaction, one upgrade at a time, and return
-        the revision. Raises StoreUnavailable, and Refused when the user may not change the schema."""
-        if self._asked(_state_of) == (None, None) or self._asked(_revision_of) in self._known():
-            self._migrate()
+    def upgrade(self, patience_s: float = PATIENCE_S, tell: Tell = log.warning) -> str:
+        """Bring the schema up to this version's revision, each revision in a transaction of its own, one upgrade at a
+        time, beside nodes that work; return the revision. ``patience_s``: how long locks of others are waited for in
+        all; ``tell`` is told of the waiting.
+
+        Raises GaveUpWaiting, StoreUnavailable, and Refused when the user may not change the schema, or nodes work on
+        one of another minor version."""
+        revision, minor = self._asked(_state_of)
+        if revision is None or revision in self._known():
+            if revision is not None and minor != SCHEMA_MINOR and (nodes := self._asked(_nodes_at_work)):
+                raise Refused(
+                    f"{', '.join(nodes)} work on the schema of {minor} and cannot on that of {SCHEMA_MINOR}: stop them "
+                    "first (one that was killed counts for a minute)"
+                )
+            Upgrading(self._url, patience_s, tell).run(_bring_up)
         return self.check()
 
     def check(self) -> str:
@@ -75,29 +87,6 @@ class Migrations:
         """This version's revisions, newest first."""
         return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
 
-    def _migrate(self) -> None:
-        engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=pool.NullPool)
-        try:
-            with engine.begin() as bound:
-                _lock_and_prepare(bound)
-                config = _config()
-                config.attributes["connection"] = bound
-                command.upgrade(config, "head")
-        except (DBAPIError, psycopg.Error) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(cause, InsufficientPrivilege):
-                raise Refused(
-                    f"{_line(cause)}: run `shardkeeper db upgrade` as the database's owner"
-                ) from error
-            if isinstance(cause, psycopg.OperationalError):
-                raise StoreUnavailable(f"PostgreSQL: {_line(cause)}") from error
-            raise
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(self._url, connect_timeout=5)
-        connection.add_notice_handler(lambda notice: log.warning("%s", notice.message_primary))
-        return connection
-
     def _asked(self, ask: Callable[[psycopg.Connection[Any]], T]) -> T:
         try:
             with psycopg.connect(self._url, connect_timeout=5, autocommit=True) as connection:
@@ -117,11 +106,10 @@ def _config() -> Config:
     return config
 
 
-def _lock_and_prepare(bound: BoundConnection) -> None:
-    bound.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
-    bound.exec_driver_sql("SET LOCAL search_path = pg_catalog")
-    bound.exec_driver_sql("SET LOCAL client_min_messages = warning")
-    bound.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS shardkeeper")
+def _bring_up(bound: BoundConnection) -> None:
+    config = _config()
+    config.attributes["connection"] = bound
+    command.upgrade(config, "head")
 
 
 def _revision_of(connection: psycopg.Connection[Any]) -> str | None:
@@ -141,6 +129,10 @@ def _state_of(connection: psycopg.Connection[Any]) -> tuple[str | None, str | No
         return revision, None
     minor = connection.execute("SELECT shardkeeper.schema_minor()").fetchone()
     return revision, None if minor is None else str(minor[0])
+
+
+def _nodes_at_work(connection: psycopg.Connection[Any]) -> list[str]:
+    return [row[0] for row in connection.execute(_AT_WORK)]
 
 
 def _line(error: Exception) -> str:
