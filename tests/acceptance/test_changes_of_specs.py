@@ -103,17 +103,21 @@ def test_a_changed_interval_fires_on_all_nodes_by_the_new_one(cluster: AgentClus
     assert_each_run_has_the_version_of_its_fire(cluster, "every")
 
 
-def test_a_changed_sharding_total_count_holds_from_the_next_fire_and_the_run_under_way_keeps_its_items(
+def test_a_changed_count_and_schedule_hold_from_the_next_fire_and_the_run_under_way_keeps_its_items(
     cluster: AgentCluster,
 ) -> None:
     under_way = cluster.runs("total")[0]
-    cluster.rows("UPDATE shardkeeper.job_spec SET sharding_total_count = 5 WHERE name = 'total'")
+    cluster.rows(
+        "UPDATE shardkeeper.job_spec SET sharding_total_count = 5, every = '500 ms' WHERE name = 'total'"
+    )
     after = changed(cluster, "total")
     cluster.gate("total").open()
     for run in wait_for_completed(cluster, "total", after):
         assert run["sharding_total_count"] == 5
         lines = cluster.witness.lines(run=run["id"], event="began")
         assert sorted((line["item"], line["total"]) for line in lines) == [(item, 5) for item in range(5)]
+    fires = [run["fire_time"] for run in cluster.runs("total")]
+    assert {at > after for at in fires if at.microsecond == 500_000} == {True}
     old = cluster.runs("total")[0]
     assert (old["id"], old["status"], old["sharding_total_count"]) == (under_way["id"], "COMPLETED", 3)
     assert [line["total"] for line in cluster.witness.lines(run=old["id"], event="ended")] == [3, 3, 3]

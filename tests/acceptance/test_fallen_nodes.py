@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 from psycopg.types.json import Jsonb
 
-from tests.acceptance.accounting import clock
+from tests.acceptance.accounting import SECOND, clock, wait_for_clock
 from tests.acceptance.conftest import NODES
 from tests.cluster import AgentCluster
 from tests.waiting import wait_until
@@ -59,6 +59,29 @@ def assert_each_fire_ran_once(cluster: AgentCluster, job: str, since: datetime) 
     )
     times = [run["fire_time"] for run in cluster.runs(job) if run["fire_time"] > since]
     assert all((later - earlier).total_seconds() == 1 for earlier, later in pairwise(times))
+
+
+def test_a_node_frozen_for_less_than_its_lease_goes_on_as_if_nothing_had_been(cluster: AgentCluster) -> None:
+    cluster.job("briefly", sharding_total_count=3)
+    gate = cluster.gate("briefly")
+    run = trigger(cluster, "briefly", until=str(gate.path))
+    victim = cluster.witness.wait_for(3, run=run, event="began")[0]["node"]
+    (life,) = incarnations(cluster, victim).items()
+    beat = "SELECT beat FROM shardkeeper.lease WHERE incarnation = %s"
+
+    cluster.pause(victim)
+    frozen = cluster.one(beat, (life[0],))
+    wait_for_clock(cluster, clock(cluster) + SECOND)
+    assert cluster.one(beat, (life[0],)) == frozen
+    cluster.resume(victim)
+    # three beats are most of a lease: whoever would take it over has had its time
+    wait_until(lambda: cluster.one(beat, (life[0],)) >= frozen + 3, PATIENCE_S, "its beats")
+    gate.open()
+    wait_until(lambda: status_of(cluster, run) == "COMPLETED", PATIENCE_S, "the run's end")
+    assert incarnations(cluster, victim) == {life[0]: "active"}
+    for item in range(3):
+        (only,) = attempts_of(cluster, run, item)
+        assert (only["attempt"], only["claim_no"], only["status"]) == (1, 1, "COMPLETED")
 
 
 def test_a_node_frozen_for_longer_than_its_lease_is_taken_over_and_its_result_is_refused(

@@ -18,9 +18,9 @@ from shardkeeper.ports.notifier import Posted
 ROUND = [Round("outbox", "inc")]
 
 
-def alert(number: int, channel: str | None = None, tries: int = 0) -> AlertRow:
+def alert(number: int, channel: str | None = None, tries: int = 0, job: str | None = None) -> AlertRow:
     body: dict[str, Any] = {
-        "job_name": f"job-{number % 3}",
+        "job_name": job or f"job-{number % 3}",
         "items": 1,
         "failed_items": 1,
         "phase": "calculate",
@@ -148,3 +148,34 @@ def test_what_a_person_must_mend_is_not_tried_again(
     shelf = Shelf([alert(1)])
     outbox(shelf, inbox, time, facts).run(ROUND)
     assert shelf.refused == [([1], None, "invalid_auth")]
+
+
+def test_ten_thousand_failures_in_a_minute_are_few_messages_whose_counts_add_up(
+    inbox: MemoryNotifier, time: Time, facts: list[object]
+) -> None:
+    shelf = Shelf([])
+    work = outbox(shelf, inbox, time, facts)
+    for second in range(60):
+        shelf.due = [alert(number) for number in range(10_000 * second // 60, 10_000 * (second + 1) // 60)]
+        work.run(ROUND)
+        time.seconds += 1.0
+    assert sorted(number for ids in shelf.sent for number in ids) == list(range(10_000))
+    titles = [notice.title for _, notice in inbox.inbox]
+    assert len(titles) == 60
+    assert sum(int(title.split()[1]) for title in titles) == 10_000
+    assert all(
+        sum(int(count) for _, count in notice.facts) == len(ids)
+        for (_, notice), ids in zip(inbox.inbox, shelf.sent, strict=True)
+    )
+
+
+def test_a_digest_of_many_jobs_names_the_worst_and_counts_the_rest(
+    inbox: MemoryNotifier, time: Time, facts: list[object]
+) -> None:
+    shelf = Shelf([alert(number, job=f"job-{number % 900}") for number in range(10_000)])
+    outbox(shelf, inbox, time, facts).run(ROUND)
+    ((_, notice),) = inbox.inbox
+    assert notice.title == "[live] 10000 alerts: 10000 failed"
+    assert len(notice.facts) == 11
+    assert notice.facts[-1][0] == "890 other jobs"
+    assert sum(int(count) for _, count in notice.facts) == 10_000

@@ -90,7 +90,7 @@ def test_a_call_that_is_overtaken_again_and_again_is_unanswered(migrated: Migrat
 @pytest.mark.parametrize(
     ("state", "words", "seen"),
     [
-        ("XX000", "unexpected chunk number 0", psycopg.errors.InternalError_),
+        ("XX000", "unexpected chunk number 0", StoreUnavailable),
         ("0A000", "cached plan must not change result type", psycopg.errors.FeatureNotSupported),
         ("57014", "canceling statement due to user request", StoreTimeout),
         ("53300", "too many connections", StoreUnavailable),

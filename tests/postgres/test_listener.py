@@ -14,6 +14,7 @@ from shardkeeper.ports.specs import Hint, ListenerState
 from shardkeeper.postgres.connection import ConnectionOptions
 from shardkeeper.postgres.listener import PostgresListener
 from tests.postgres.migrated import Migrated
+from tests.postgres.relayed import relayed
 
 TIMEOUT_S = 20
 
@@ -102,6 +103,22 @@ def test_a_link_that_goes_silent_is_found_out_by_the_next_proof(migrated: Migrat
         assert isinstance(state, ListenerState)
         assert not state.listening
         assert heard.get(timeout=TIMEOUT_S) == ListenerState(True)
+
+
+def test_a_link_that_lives_and_carries_nothing_is_given_up_for_a_new_one(migrated: Migrated) -> None:
+    """As through a proxy that has lost its way; the kernel of its machine answers for it."""
+    with relayed(migrated) as (relay, url):
+        listener = PostgresListener(ConnectionOptions(url), proof_s=0.3, quiet_s=0.1)
+        with started(listener) as heard:
+            assert heard.get(timeout=TIMEOUT_S) == ListenerState(True)
+            relay.freeze()
+            state = heard.get(timeout=TIMEOUT_S)
+            assert isinstance(state, ListenerState)
+            assert not state.listening
+            relay.mend()
+            assert heard.get(timeout=TIMEOUT_S) == ListenerState(True)
+            migrated.job()
+            assert heard.get(timeout=TIMEOUT_S) == Hint("specs", frozenset(), frozenset({"impl"}))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from shardkeeper.domain.facts import FoundDead, OutcomeSuperseded, TakenOver
 from shardkeeper.domain.runs import AttemptStatus, RunStatus, TriggerKind
 from shardkeeper.memory.history import What
-from shardkeeper.memory.rows import Run
+from shardkeeper.memory.rows import Attempt, Run
 from shardkeeper.simulation.checker.calm import Calm, check, check_owners
 from shardkeeper.simulation.checker.judge import judge
 from shardkeeper.simulation.machine_plan import MachinePlan
@@ -32,13 +33,19 @@ def world() -> Iterator[World]:
 
 
 def cluster(*names: str) -> World:
+    world = calm_world(*names)
+    world.start_all()
+    world.run(15.0)
+    return world
+
+
+def calm_world(*names: str) -> World:
+    """Tasks do as they are told; no node runs yet."""
     world = World.of(*names)
     world.tasks.weather.fails = world.tasks.weather.dies = world.tasks.weather.hangs = 0.0
     world.tasks.weather.retries_later = world.tasks.weather.cancels = world.tasks.weather.unstorable = 0.0
     world.run(0.337)
     world.people.put_impl()
-    world.start_all()
-    world.run(15.0)
     return world
 
 
@@ -320,6 +327,85 @@ def test_a_wall_clock_that_is_wrong_makes_no_task_begin_early(world: World) -> N
         world.machines["b"].step_clock(seconds)
         world.run(15.0)
     assert all(one.began >= one.key.fire_time for one in world.witnesses.all)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wall_clock_stepped_an_hour_takes_one_node_out_and_no_job_is_silent_then_or_afterwards(
+    world: World, hours: int
+) -> None:
+    for number in range(6):
+        job(world, f"job-{number}", every=SECOND, overlap="allow")
+    world.run(5.0)
+    since = world.clock.now()
+    world.machines["b"].step_clock(hours * 3600.0)
+    world.run(20.0)
+    assert "b" not in {one.node_id for one in world.witnesses.all if one.began > since + 5 * SECOND}
+    world.machines["b"].step_clock(-hours * 3600.0)
+    world.run(5.0)
+    back = world.clock.now()
+    world.run(10.0)
+    # its own timers are right again: it makes the runs of what it owns, and nobody has to make them for it
+    made = [row for row in every_row(world) if row.claimed_at == row.run.created_at]
+    assert "b" in {row.node_id for row in made if row.run.fire_time > back}
+    for number in range(6):
+        fires = sorted(run.fire_time for run in runs_of(world, name=f"job-{number}") if run.fire_time > since)
+        assert len(fires) >= 34
+        assert {later - earlier for earlier, later in pairwise(fires)} == {SECOND}
+    # whoever owned the lowest item, another makes the run a moment later
+    assert [str(broken) for broken in check(world, Calm(since, world.clock.now() - SECOND))] == []
+    assert all(one.began >= one.key.fire_time for one in world.witnesses.all)
+    assert [alert.kind for alert in world.database.alerts.values()] == ["clock_skew"]
+
+
+def test_a_rolling_restart_of_all_nodes_is_invisible(world: World) -> None:
+    for number in range(6):
+        job(world, f"job-{number}", every=SECOND, seconds=0.3, sharding_total_count=3)
+    world.run(5.0)
+    since = world.clock.now()
+    lives = {lease.who.incarnation for lease in world.database.leases.values()}
+    for machine in world.machines.values():
+        machine.drain(10.0)
+        machine.start()
+        assert world.run_until(lambda machine=machine: came_back(world, machine.name, lives), 30.0)  # type: ignore[misc]
+    world.run(5.0)
+    assert [str(broken) for broken in check(world, Calm(since, world.clock.now() - SECOND))] == []
+    assert not world.database.history.of(What.LOST)
+    assert {(row.key.attempt, row.tries) for row in every_row(world)} == {(1, 0)}
+
+
+def came_back(world: World, name: str, lives: set[str]) -> bool:
+    """Whether a life of this node that is not among these takes part."""
+    view = world.ensemble.view.view if world.ensemble.view else None
+    members = view.members if view else ()
+    return any(member.node_id == name and member.incarnation not in lives for member in members)
+
+
+def every_row(world: World) -> list[Attempt]:
+    return [row for run in world.database.runs.values() for rows in run.attempts.values() for row in rows]
+
+
+def test_from_1_to_3_to_5_to_1_nodes_what_runs_goes_on_and_every_fire_is_in_time() -> None:
+    world = calm_world("a", "b", "c", "d", "e")
+    world.machines["a"].start()
+    job(world, "short", every=SECOND, sharding_total_count=5, overlap="allow")
+    job(world, "long", seconds=6.0, every=2 * SECOND, sharding_total_count=2, overlap="allow")
+    world.run(15.0)
+    since = world.clock.now()
+    for names in ("bc", "de"):
+        for name in names:
+            world.machines[name].start()
+        world.run(12.0)
+    assert {one.node_id for one in world.witnesses.all} == set("abcde")
+    for name in "bcde":
+        world.machines[name].drain(10.0)
+    assert world.run_until(lambda: not any(world.machines[name].running for name in "bcde"), 15.0)
+    world.run(8.0)
+    assert [str(broken) for broken in check(world, Calm(since, world.clock.now() - SECOND, 1.0))] == []
+    ended = [row for row in every_row(world) if row.finished_at is not None]
+    # each ran once, where it had begun
+    assert {(row.status, row.key.attempt, row.claim_no) for row in ended} == {(AttemptStatus.COMPLETED, 1, 1)}
+    come_to_rest(world)
+    assert [str(broken) for broken in judge(world)] == []
 
 
 def test_the_same_seed_tells_the_same_story_to_the_last_line() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
@@ -61,3 +61,34 @@ def test_stopping_tolerates_never_started_and_twice() -> None:
     timers.start(lambda key: None)
     timers.stop()
     timers.stop()
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)])
+def test_after_a_step_of_the_wall_clock_and_a_rebuilding_what_is_due_by_it_fires(
+    timers: ApschedulerTimers, fired: queue.Queue[str], monkeypatch: pytest.MonkeyPatch, by: timedelta
+) -> None:
+    wall = SteppedWall(monkeypatch)
+    # it sleeps until this is due by the clock before the step
+    timers.arm("sleeping", wall.now() + timedelta(hours=2))
+    wall.step(by)
+    timers.rebuild()
+    timers.arm("due", wall.now() + timedelta(seconds=0.05))
+    assert fired.get(timeout=5) == "due"
+    wall.step(timedelta(hours=3))
+    assert fired.empty()
+    timers.rebuild()
+    assert fired.get(timeout=5) == "sleeping"
+
+
+class SteppedWall:
+    """The wall clock by which APScheduler goes, ahead by as much as it was stepped."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._ahead = timedelta()
+        patch.setattr("apscheduler.schedulers.base.datetime", self)
+
+    def now(self, zone: tzinfo = UTC) -> datetime:
+        return datetime.now(zone) + self._ahead
+
+    def step(self, by: timedelta) -> None:
+        self._ahead += by

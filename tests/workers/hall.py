@@ -37,6 +37,7 @@ def settings(**changes: Any) -> WorkersSettings:
             "ill_behaved",
             "exits_on_import",
             "raises_on_import",
+            "spoils_on_import",
             "hangs_on_import",
             "killed_once_on_import",
             "not_there",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -270,6 +272,27 @@ def test_what_cannot_be_run_here_is_declined_and_nothing_of_it_begins(
     hall.workers.check(entrypoint, "python")
     checked = hall.wait(EntrypointChecked)
     assert said in (checked.problem or "")
+
+
+@pytest.mark.parametrize("checked_first", [False, True])
+def test_what_an_import_does_to_its_process_reaches_neither_the_node_nor_the_next_task(
+    open_hall: OPEN_HALL, checked_first: bool
+) -> None:
+    hall = open_hall(capacity=1)
+    before = hall.run("Report").result
+    here = Path.cwd()
+    if checked_first:
+        hall.workers.check("spoils_on_import:Task", "python")
+        assert hall.wait(EntrypointChecked).problem is None
+    else:
+        done = hall.run("spoils_on_import:Task")
+        assert (done.status, done.result["pid"]) == (EndingStatus.COMPLETED, before["pid"])
+        assert alive([done.result["child"]]) == []
+    after = hall.run("Report").result
+    assert after.pop("pid") != before.pop("pid")
+    assert after == before
+    assert Path.cwd() == here
+    assert "spoils_on_import" not in sys.modules
 
 
 def test_checking_a_good_entrypoint_finds_no_problem(hall: Hall) -> None:

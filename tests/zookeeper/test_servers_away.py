@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 from kazoo.security import make_digest_acl
 
 from shardkeeper.devservers import ZooKeeperEnsemble, ZooKeeperServer
 from shardkeeper.ports.coordinator import NodeInfo, Session
 from shardkeeper.zookeeper.coordinator import ZooKeeperCoordinator
+from shardkeeper.zookeeper.link import Link
 from shardkeeper.zookeeper.options import ZooKeeperOptions
 from tests.contract.coordinator_worlds import SESSION_TIMEOUT_S, RealWorld, Seat, view
 from tests.servers.zookeeper import TEST_OPTIONS, require_zookeeper
@@ -79,6 +82,32 @@ def test_a_link_that_flaps_ends_with_one_registration_and_one_candidate_each(wor
         a.until(lambda: a.seen.connected, "the link")
     for seat in (a, b):
         seat.sees("a", "b")
+
+
+def test_a_session_that_the_server_ends_over_a_sound_link_costs_a_node_its_place_and_no_more(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients: list[KazooClient] = []
+    make = Link._new_client
+
+    def made(link: Link) -> KazooClient:
+        clients.append(make(link))
+        return clients[-1]
+
+    monkeypatch.setattr(Link, "_new_client", made)
+    a, b = world.seats_of("a", "b")
+    assert a.publish(view(1, "a", "b"), None).ok
+    place = a.own_candidate
+    # whoever knows a session's id and password may end it
+    with closing(KazooClient(hosts=world._hosts, client_id=clients[0].client_id)) as thief:
+        thief.start(timeout=15)
+        thief.stop()
+    b.until(lambda: b.seen.leading, "the next leader")
+    a.until(lambda: a.seen.connected and a.row == ["b", "a"] and a.names == ["a", "b"], "its return")
+    assert Session.LOST in [snapshot.session for snapshot in a.snapshots]
+    assert a.own_candidate != place
+    assert a.seen.view == view(1, "a", "b")
+    assert b.publish(view(2, "a", "b"), b.seen.view_version).ok
 
 
 def test_stopping_is_quick_although_the_servers_are_frozen(own_zookeeper: ZooKeeperServer) -> None:

@@ -1,4 +1,4 @@
-"""Lanes: each talks to one port, one call at a time, and gathers what arrives meanwhile into the next (DESIGN.md §5).
+"""Lanes: each talks to one port, one call at a time, and gathers what arrives meanwhile into the next.
 
 So a batch is sent at once when nothing is under way, and grows by itself under load. A slow or absent server holds up
 its own lane and nothing else; the loop never waits.

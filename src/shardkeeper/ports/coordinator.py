@@ -5,7 +5,7 @@ that nothing can block or surprise its user: every method returns at once, and e
 arrives as one event, a whole `Snapshot` of what is now seen, or the `Published` answer to a `publish`.
 Snapshots are states, not differences: one that was missed is made good by the next.
 
-What is stored is DESIGN's tree and nothing more: `/nodes/<node_id>`, `/candidates/<seq>`, `/view`. Its size
+What is stored is this tree and nothing more: `/nodes/<node_id>`, `/candidates/<seq>`, `/view`. Its size
 depends on the number of nodes alone.
 """
 

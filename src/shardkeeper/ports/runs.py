@@ -1,5 +1,5 @@
 """Runs and attempts: creation, claims, outcomes. Every method is one conditional, batched, autocommitted
-call (DESIGN.md §5)."""
+call."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from threading import Event, Lock, local
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -18,6 +19,7 @@ from psycopg.types.json import set_json_loads
 from shardkeeper.domain.errors import SettingsInvalid, ShardkeeperError, StoreUnavailable
 from shardkeeper.postgres.errors import RETRIED, TIMED_OUT, StoreTimeout, is_overtaken, is_refusal
 from shardkeeper.postgres.misfits import misfit
+from shardkeeper.postgres.patience import PatientConnection
 from shardkeeper.postgres.quick_json import loads
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 __all__ = ["Connection", "ConnectionOptions", "Parameters", "Raw", "StoreTimeout"]
 
 _URL_MEND: Final = "write postgresql://user:password@host:5432/database, special signs of the password as %40"
+_STATEMENT_TIMEOUT: Final = "SELECT setting::float8 / 1000 FROM pg_settings WHERE name = 'statement_timeout'"
 _RETRIES: Final = 8
 _RETRY_PAUSE_S: Final = 0.01
 
@@ -36,7 +39,8 @@ class ConnectionOptions:
     """How to reach PostgreSQL, and how long to wait for what (seconds).
 
     ``lock_timeout_s`` must be less than ``statement_timeout_s``, so that a lock that is not to be had is told as such.
-    ``silence_s``: a peer that answers nothing for so long counts as gone (TCP_USER_TIMEOUT and keepalives).
+    ``silence_s``: a peer that answers nothing for so long counts as gone (TCP_USER_TIMEOUT and keepalives), and so does
+    a server that has not ended a statement so long after its time-out.
     """
 
     url: str
@@ -107,6 +111,10 @@ class Connection:
                 self._recover()
                 overtaken = is_overtaken(error)
                 if not overtaken and not isinstance(error, RETRIED):
+                    if isinstance(error, psycopg.InternalError):
+                        # read-only, it may be the old server after a failover: where the address leads to another by
+                        # now, so does a new connection
+                        self._drop()
                     ours = _in_our_words(error)
                     if ours is None:
                         raise
@@ -115,6 +123,10 @@ class Connection:
                     raise StoreTimeout(_told(error)) from error
                 if overtaken:
                     self._drop()
+            except OSError as error:
+                # this machine's trouble, such as no file descriptors to wait with
+                self._recover()
+                raise StoreUnavailable(f"PostgreSQL: {error}") from error
             except BaseException:
                 self._recover()
                 raise
@@ -150,7 +162,11 @@ class Connection:
         raw: Raw | None = getattr(self._own, "raw", None)
         if raw is None or raw.closed:
             self._drop()
-            raw = psycopg.connect(self.options.conninfo(), autocommit=True)
+            raw = PatientConnection.connect(self.options.conninfo(), autocommit=True)
+            raw.patience_s = self.options.silence_s
+            # the URL may have set another time-out than ours
+            ((limit_s,),) = raw.execute(_STATEMENT_TIMEOUT)
+            raw.patience_s = limit_s + self.options.silence_s if limit_s else inf
             raw.prepare_threshold = 2
             set_json_loads(loads, raw)
             self._own.raw = raw
@@ -187,6 +203,9 @@ def _in_our_words(error: psycopg.Error) -> ShardkeeperError | None:
     """What the error means for whoever calls; None: it comes of the values given, or is a defect."""
     if isinstance(error, TIMED_OUT):
         return StoreTimeout(_told(error))
+    if isinstance(error, psycopg.InternalError):
+        # read-only, damaged data, a transaction that was ended: the server's trouble, never the call's
+        return StoreUnavailable(_told(error))
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         # program limits (54) are operational to psycopg, but come of the values
         return None if is_refusal(error) else StoreUnavailable(_told(error))

@@ -27,6 +27,7 @@ from psycopg import sql
 from shardkeeper.domain.errors import ShardkeeperError
 from shardkeeper.ports.specs import Hint, ListenerState
 from shardkeeper.postgres.connection import ConnectionOptions, Raw
+from shardkeeper.postgres.patience import PatientConnection
 
 CHANNEL: Final = "shardkeeper"
 _MOST_BACK_OFF_S: Final = 5.0
@@ -86,7 +87,8 @@ class PostgresListener:
                 back_off_s = min(2 * back_off_s, _MOST_BACK_OFF_S)
 
     def _connected(self) -> Raw:
-        raw: Raw = psycopg.connect(self._options.conninfo(), autocommit=True)
+        raw = PatientConnection.connect(self._options.conninfo(), autocommit=True)
+        raw.patience_s = self._proof_s
         try:
             raw.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
         except BaseException:

@@ -132,14 +132,9 @@ class Child:
         self._current = None
         with self._registry:
             del self._attempts[attempt.seq]
-        if has_children():
-            kill_children()
-            if has_children():
-                outcome["retire"] = "children that cannot be killed"
+        self._end_children(outcome)
         self._add_log(outcome)
-        spoilt = self._hygiene.spoilt()
-        if spoilt is not None:
-            outcome.setdefault("retire", f"the task has changed: {spoilt}")
+        self._look_for_changes(outcome)
         self._send(outcome_frame(outcome, body))
         if "retire" in outcome:
             os._exit(0)
@@ -153,6 +148,17 @@ class Child:
         with self._registry:
             del self._attempts[attempt.seq]
         self._send(outcome_frame(outcome, body))
+
+    def _end_children(self, said: Message) -> None:
+        if has_children():
+            kill_children()
+            if has_children():
+                said["retire"] = "children that cannot be killed"
+
+    def _look_for_changes(self, said: Message) -> None:
+        spoilt = self._hygiene.spoilt()
+        if spoilt is not None:
+            said.setdefault("retire", f"the task has changed: {spoilt}")
 
     def _add_log(self, outcome: Message) -> None:
         log = self._capture.text(self._around.secrets)
@@ -185,7 +191,14 @@ class Child:
             self._find(attempt)
         except Declined as declined:
             problem = str(declined)
-        self._send(packed({"t": "checked", "seq": message["seq"], "problem": problem}))
+        said: Message = {"t": "checked", "seq": message["seq"], "problem": problem}
+        if not self._shared:
+            # an import may do anything that a task may
+            self._end_children(said)
+            self._look_for_changes(said)
+        self._send(packed(said))
+        if "retire" in said:
+            os._exit(0)
 
     # the node's other wishes
 

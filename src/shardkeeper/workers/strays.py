@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import time
 from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
 
 MARK = "SHARDKEEPER_WORKER"
 """The environment variable: a random text by node process, a dot, the worker's number."""
@@ -82,11 +85,14 @@ def kill_marked(mark: str, spare: frozenset[int] = frozenset()) -> int:
 
 
 def marked(mark: str) -> list[int]:
-    """Living processes (not zombies) that carry the mark, as far as this user may look."""
+    """Living processes (not zombies) that carry the mark, as far as this user may look.
+
+    None where nothing can be looked at, since no descriptors are left: the guard finds them when the node ends.
+    """
     exact = f"{MARK}={mark}\0".encode()
     longer = f"{MARK}={mark}.".encode()
     found = []
-    for entry in Path("/proc").iterdir():
+    for entry in _processes():
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
@@ -94,6 +100,14 @@ def marked(mark: str) -> list[int]:
             if exact in environment or longer in environment:
                 found.append(int(entry.name))
     return found
+
+
+def _processes() -> list[Path]:
+    try:
+        return list(Path("/proc").iterdir())
+    except OSError as error:
+        _LOG.warning("what a dead worker left behind cannot be looked for: %s", error)
+        return []
 
 
 def _kill(pid: int) -> None:

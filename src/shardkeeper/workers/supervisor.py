@@ -314,6 +314,7 @@ class Supervisor:
         self._said.append(
             EntrypointChecked(flight.order.entrypoint, flight.order.kind, message.get("problem"))
         )
+        self._retire(worker, flight, message, time.monotonic())
         self.desk.rest(worker)
 
     def _ended(self, worker: Worker, flight: Flight, message: Message) -> None:
@@ -324,13 +325,17 @@ class Supervisor:
         worker.moved_at = now
         worker.silent = False
         self.desk.lasted(flight, lasted_ms / 1000.0)
-        if "retire" in message:
-            _LOG.info("a worker is replaced after %s: %s", named(flight), message["retire"])
-            self.desk.dismiss(worker, now)
+        self._retire(worker, flight, message, now)
         self.desk.end(flight, ending)
         self.desk.rest(worker)
         if worker.flights:
             self._wait_until(now + LOOK_AFTER_S)
+
+    def _retire(self, worker: Worker, flight: Flight, message: Message, now: float) -> None:
+        """Where it says that it goes, since what it ran has changed it."""
+        if "retire" in message:
+            _LOG.info("a worker is replaced after %s: %s", named(flight), message["retire"])
+            self.desk.dismiss(worker, now)
 
     def _keep_time(self, now: float) -> None:
         self._look_at = NEVER

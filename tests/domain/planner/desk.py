@@ -65,6 +65,7 @@ class Desk:
             PlannerSettings("n1", **settings), lambda: f"life-{next(numbers)}", lambda: 0.5
         )
         self.seconds = 0.0
+        self.wall_ahead_s = 0.0
         self._beats = 0
         self._runs = count(1)
         self.tell(CapacityChanged(capacity, fit=True))
@@ -75,7 +76,7 @@ class Desk:
 
     @property
     def now(self) -> datetime:
-        return T0 + timedelta(seconds=self.seconds)
+        return T0 + timedelta(seconds=self.seconds + self.wall_ahead_s)
 
     def tell(self, event: Event) -> list[Action]:
         return self.planner.handle(event, Moment(self.now, self.seconds))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.catalog import JobHistory
 from shardkeeper.domain.planner.actions import Action, Claim, Create, Launch, ReadPending, ReadSpecs, Wake
 from shardkeeper.domain.planner.events import (
     BeatUnanswered,
     CreateDue,
     Hinted,
+    LookOn,
     PendingRead,
     RunsUnanswered,
     SpecsDue,
+    TasksRenewed,
 )
 from tests.domain.planner.desk import T0, Desk, job, of
 
@@ -155,6 +158,55 @@ def test_room_reserved_for_a_creation_comes_back_whatever_the_answer() -> None:
     assert desk.planner.mind.holdings.room == before
     desk.answer(of(desk.fire(2), Create), Creation.SKIPPED)
     assert desk.planner.mind.holdings.room == before
+
+
+def test_changes_of_many_jobs_are_taken_up_in_pieces_and_nobody_is_late_for_them() -> None:
+    desk = Desk(capacity=100, take_up_piece=10).up()
+    names = [f"job-{n:02}" for n in range(40)]
+    desk.specs(job("other"), *(job(name, number=n) for n, name in enumerate(names, 100)), whole=True)
+    desk.fire(1)
+    changed = {name: job(name, number=n, since_s=1.5, priority=1) for n, name in enumerate(names, 200)}
+    catalog = desk.planner.mind.catalog
+
+    def taken_up() -> set[str]:
+        return {name for name, version in changed.items() if catalog.job_version(version.version)}
+
+    (wake,) = of(desk.specs(*changed.values()), Wake)
+    assert len(taken_up()) == 10
+    # whoever is due before its turn is taken up then
+    due = {create.request.job_name: create.request.job_version for create in of(desk.fire(2), Create)}
+    assert due == {"other": 10, **{name: version.version for name, version in changed.items()}}
+    assert taken_up() == set(names)
+    assert desk.tell(wake.event) == []
+
+
+def test_what_was_read_last_is_taken_up_first_and_what_it_replaces_never() -> None:
+    desk = Desk(take_up_piece=10).up()
+    many = [job(f"job-{n:02}", number=n, since_s=10_000) for n in range(100, 140)]
+    (wake,) = of(desk.specs(*many), Wake)
+    newer = job("job-100", number=500, since_s=10_000, priority=1)
+    desk.specs(newer)
+    catalog = desk.planner.mind.catalog
+    assert catalog.job_version(500) == newer
+    while wakes := of(desk.tell(wake.event), Wake):
+        (wake,) = wakes
+    assert catalog.job("job-100") == JobHistory((newer,))
+    assert all(catalog.job_version(number) for number in range(101, 140))
+
+
+def test_a_look_back_under_way_asks_for_no_fire_of_a_schedule_that_the_job_has_no_more() -> None:
+    desk = Desk(look_back_piece=1).up()
+    desk.specs(job("another", number=1), job(number=2), whole=True)
+    desk.seconds = 10
+    looking = desk.tell(TasksRenewed())
+    new = job(number=3, since_s=0, every=timedelta(seconds=3))
+    found = of(desk.specs(job(number=2, until_s=0), new), Create)
+    while wakes := [wake for wake in of(looking, Wake) if isinstance(wake.event, LookOn)]:
+        looking = desk.tell(wakes[0].event)
+        found += of(looking, Create)
+    times = [(one.request.fire_time - T0).total_seconds() for one in found if one.request.job_version == 3]
+    assert times
+    assert [at for at in times if at % 3] == []
 
 
 def test_a_disabled_or_deleted_job_fires_no_more() -> None:

@@ -14,6 +14,8 @@ from shardkeeper.domain.outcomes import Outcome
 from shardkeeper.domain.planner.actions import (
     Action,
     Alert,
+    ArmTimer,
+    Beat,
     Claim,
     Create,
     End,
@@ -24,6 +26,7 @@ from shardkeeper.domain.planner.actions import (
     Launch,
     Leave,
     MirrorView,
+    RebuildTimers,
     Record,
     SayDraining,
     SaySkewed,
@@ -35,6 +38,7 @@ from shardkeeper.domain.planner.events import (
     AttemptOver,
     CapacityChanged,
     ClaimsAnswered,
+    ClockStepped,
     DrainAnswered,
     DrainAsked,
     GraceOver,
@@ -245,6 +249,16 @@ def test_members_that_the_lease_table_knows_as_dead_or_draining_own_nothing() ->
     assert desk.planner.mind.membership.roster.node_ids == ("n1",)
 
 
+@pytest.mark.parametrize("nodes", [("n2",), ("n1", "n2", "n3"), ("n2", "n3", "n4", "n5")])
+def test_what_runs_goes_on_whoever_owns_it_after_a_change_of_the_view(nodes: tuple[str, ...]) -> None:
+    desk = busy()
+    held = (Held(key(), 1, "job", stop_requested=False),)
+    moved = [*desk.view(*nodes, epoch=2), *desk.beat(held=held), *desk.beat(held=held)]
+    assert (of(moved, Halt), of(moved, HaltAll), of(moved, Record)) == ([], [], [])
+    (record,) = of(desk.over(claimed()), Record)
+    assert (record.outcome.claim_no, record.outcome.status) == (1, AttemptStatus.COMPLETED)
+
+
 # the clock
 
 
@@ -256,6 +270,35 @@ def test_a_wrong_clock_takes_the_node_out_and_each_time_is_told() -> None:
     again = desk.beat(skew_s=-5)
     keys = {alert.event_key for alert in (*of(first, Alert), *of(again, Alert))}
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize("by_s", [3600.0, -3600.0])
+def test_after_a_step_of_the_clock_timers_are_made_anew_and_nothing_fires_until_it_is_right(
+    by_s: float,
+) -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=-10_000))
+
+    def step(seconds: float) -> None:
+        desk.wall_ahead_s += seconds
+        actions = desk.tell(ClockStepped(seconds))
+        assert (of(actions, RebuildTimers), of(actions, Beat)) == (
+            [RebuildTimers()],
+            [Beat(desk.incarnation)],
+        )
+        (timer,) = of(actions, ArmTimer)
+        assert timedelta(0) < timer.at - desk.now <= timedelta(seconds=1)
+
+    step(by_s)
+    assert of(desk.beat(skew_s=by_s), SaySkewed) == [SaySkewed(True)]
+    assert of(desk.fire(desk.seconds + 1), Create) == []
+    step(-by_s)
+    back = of(desk.beat(), Create)
+    assert desk.now in [create.request.fire_time for create in back], (
+        "what was due meanwhile is looked back at"
+    )
+    (create,) = of(desk.fire(desk.seconds + 1), Create)
+    assert create.request.fire_time == desk.now
 
 
 # drains

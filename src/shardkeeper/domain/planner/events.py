@@ -262,6 +262,11 @@ class SpecsDue:
 
 
 @value(frozen=True, slots=True)
+class TakeUpOn:
+    """Take up another piece of what was changed."""
+
+
+@value(frozen=True, slots=True)
 class LookOn:
     """Go on with a look-back that is cut into pieces, so that no event waits long."""
 
@@ -320,6 +325,7 @@ Event = (
     | LeaseEnds
     | CreateDue
     | SpecsDue
+    | TakeUpOn
     | LookOn
     | HandedOver
     | GraceOver

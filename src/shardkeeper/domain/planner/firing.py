@@ -7,6 +7,9 @@ matter who is believed to be the owner.
 A *look-back* asks again for each fire inside the on-time window: for items that this node has newly come to
 own, for versions just taken up, and for everything after PostgreSQL was away. What was asked for already is
 not asked again.
+
+Changes of many jobs at once are *taken up* in pieces, so that other jobs are not late for them; a job that is due
+before its turn is taken up then.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from shardkeeper.domain.attempts import CreateAnswer, CreateRun, Creation
+from shardkeeper.domain.catalog import JobHistory
 from shardkeeper.domain.facts import FireLeft, RunCreated
 from shardkeeper.domain.planner.actions import Action, Claim, Create, ReadSpecs, Tell, Wake
 from shardkeeper.domain.planner.events import (
@@ -28,6 +32,7 @@ from shardkeeper.domain.planner.events import (
     RunsUnanswered,
     SpecsDue,
     SpecsRead,
+    TakeUpOn,
     TimerFired,
 )
 from shardkeeper.domain.planner.launching import Launching
@@ -55,23 +60,34 @@ class Firing:
         self._asked_in_order: deque[FireKey] = deque()
         self._reloads: dict[FireKey, int] = {}
         self._looking: Iterator[tuple[str, datetime]] | None = None
+        self._changed: dict[str, JobHistory] = {}
+        """What was read and is not taken up yet; what was read last is taken up first."""
 
     def specs_read(self, event: SpecsRead, moment: Moment) -> list[Action]:
         """Take up new versions: timers, and each of their fires inside the window."""
         mind = self._mind
         for impl_name, impl in event.impls.items():
             mind.catalog.learn_impl(impl_name, impl)
-        actions: list[Action] = []
-        for name, history in event.jobs.items():
-            mind.catalog.learn_job(name, history)
-            actions += mind.timetable.place(name, history, moment.now)
         if not event.whole:
             for name in event.jobs:
-                actions += self._look_at(name, moment)
+                self._changed.pop(name, None)
+            self._changed.update(event.jobs)
+            actions = self.take_up_on(TakeUpOn(), moment)
             return actions + self.look_back(moment) if event.impls else actions
+        self._changed.clear()
+        actions = []
+        for name, history in event.jobs.items():
+            actions += self._learn(name, history, moment)
         for name in mind.catalog.forget_others(event.jobs, event.impls):
             actions += mind.timetable.place(name, None, moment.now)
         return actions + self.look_back(moment)
+
+    def take_up_on(self, event: TakeUpOn, moment: Moment) -> list[Action]:
+        """One more piece of what was changed."""
+        actions: list[Action] = []
+        for _ in range(min(len(self._changed), self._mind.settings.take_up_piece)):
+            actions += self._take_up(*self._changed.popitem(), moment)
+        return [*actions, Wake(moment.mono, event)] if self._changed else actions
 
     def timer(self, event: TimerFired, moment: Moment) -> list[Action]:
         """The jobs of one schedule are due."""
@@ -143,6 +159,13 @@ class Firing:
         self._asked_in_order.clear()
         self._reloads.clear()
 
+    def _take_up(self, name: str, history: JobHistory, moment: Moment) -> list[Action]:
+        return [*self._learn(name, history, moment), *self._look_at(name, moment)]
+
+    def _learn(self, name: str, history: JobHistory, moment: Moment) -> list[Action]:
+        self._mind.catalog.learn_job(name, history)
+        return self._mind.timetable.place(name, history, moment.now)
+
     def _look_at(self, name: str, moment: Moment) -> list[Action]:
         history = self._mind.catalog.job(name)
         actions: list[Action] = []
@@ -164,6 +187,10 @@ class Firing:
 
     def _fire(self, name: str, fire_time: datetime, moment: Moment) -> list[Action]:
         mind = self._mind
+        changed = self._changed.pop(name, None)
+        if changed is not None:
+            # by its new versions this may be no fire at all; all that are fires are looked at
+            return self._take_up(name, changed, moment)
         version = self._due(name, fire_time)
         if version is None or not mind.creates:
             return []

@@ -47,6 +47,8 @@ class PlannerSettings:
     """From then on, how long what was halted has to be recorded before the node goes anyway; longer than the halt."""
     look_back_piece: int = 2_000
     """Fires looked at in one piece of a look-back."""
+    take_up_piece: int = 1_000
+    """Changed jobs taken up in one piece; about 20 ms."""
 
     @property
     def beat_period_s(self) -> float:

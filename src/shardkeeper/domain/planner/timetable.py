@@ -70,12 +70,16 @@ class Timetable:
         return actions
 
     def firing(self, since: datetime, now: datetime) -> Iterator[tuple[str, datetime]]:
-        """Each job with each instant of its last version's schedule after ``since`` and up to ``now``."""
+        """Each job with each instant of its last version's schedule after ``since`` and up to ``now``.
+
+        It may be gone through in pieces: a job that has left the schedule meanwhile is passed over.
+        """
         for entry in tuple(self._by_key.values()):
             fires = tuple(entry.schedule.between(since, now, FIRES_AT_ONCE))
             for name in tuple(entry.jobs) if fires else ():
                 for fire_time in fires:
-                    yield name, fire_time
+                    if name in entry.jobs:
+                        yield name, fire_time
 
     def _put_in(self, name: str, schedule: Schedule, now: datetime) -> list[Action]:
         entry = self._by_schedule.get(schedule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from shardkeeper.domain.errors import StoreUnavailable
@@ -17,9 +18,12 @@ AGAIN_S = 0.5
 
 
 class SpecsWork:
-    """Keeps the token of the last reading of changes; the first reading is of everything."""
+    """Keeps the token of the last reading of changes; the first reading is of everything.
 
-    most = 1000
+    Each round is given all that waits: however many hints there were, what they told is read at once.
+    """
+
+    most = sys.maxsize
 
     def __init__(self, store: SpecStore, reader: HistoryReader, node_id: str) -> None:
         self._store = store
