@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.faults.history import Attempt, History, Run
+from bench.faults.history import Attempt, History, Job, Run
 from bench.faults.kinds import BY_NAME, Kind
 from bench.faults.violation import Violation
 from bench.faults.weather import broken_at
@@ -28,10 +28,12 @@ def check(history: History) -> Iterator[Violation]:
                 yield _of(run, f"is {run.status} and has {len(attempts)} attempts")
             continue
         kind = BY_NAME[job.kind]
-        if problem := _problem(run, kind, _by_item(attempts)):
+        if problem := _problem(run, job, _by_item(attempts)):
             yield _of(run, f"is {run.status}: {problem}")
+        if run.status == "FAILED":
+            yield from (_of(run, problem) for problem in _not_undone(job, attempts))
         for attempt in attempts:
-            if attempt.status in TRIED and not attempt.compensates:
+            if attempt.status in TRIED:
                 yield from _of_failure(history, run, kind, attempt)
 
 
@@ -43,7 +45,7 @@ def _by_item(attempts: Sequence[Attempt]) -> dict[int, list[Attempt]]:
     return found
 
 
-def _problem(run: Run, kind: Kind, items: dict[int, list[Attempt]]) -> str | None:
+def _problem(run: Run, job: Job, items: dict[int, list[Attempt]]) -> str | None:
     """What is wrong with how it ended."""
     if run.finished_at is None or run.open_items or run.status not in ("COMPLETED", "FAILED", "STOPPED"):
         return f"it is not closed, with {run.open_items} open items"
@@ -55,12 +57,21 @@ def _problem(run: Run, kind: Kind, items: dict[int, list[Attempt]]) -> str | Non
     if run.status == "STOPPED":
         return "nobody has stopped it"
     if run.status == "COMPLETED":
-        return None if kind.completes else f"a {kind.name} cannot complete"
+        return None if BY_NAME[job.kind].completes else f"a {job.kind} cannot complete"
     for item, own in items.items():
         tries = sum(one.status in TRIED for one in own)
-        if own[-1].status != "COMPLETED" and (own[-1].status == "LOST" or tries < kind.max_attempts):
-            return f"item {item} was given up after {tries} of {kind.max_attempts} tries, {own[-1].status}"
+        if own[-1].status != "COMPLETED" and (own[-1].status == "LOST" or tries < job.max_attempts):
+            return f"item {item} was given up after {tries} of {job.max_attempts} tries, {own[-1].status}"
     return None
+
+
+def _not_undone(job: Job, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Of a run that failed for good: items that had begun what can be rolled back, and were not."""
+    for item in sorted({one.item for one in attempts if one.compensable and not one.compensates}):
+        own = [one for one in attempts if one.item == item and one.compensates]
+        tries = sum(one.status in TRIED for one in own)
+        if not own or (own[-1].status != "COMPLETED" and tries < job.max_attempts):
+            yield f"item {item} was not rolled back: {[one.status for one in own]}"
 
 
 def _closing(last: Sequence[str]) -> str:
@@ -80,6 +91,8 @@ def _of_failure(history: History, run: Run, kind: Kind, attempt: Attempt) -> Ite
 
 
 def _fails_by_itself(kind: Kind, attempt: Attempt) -> bool:
+    if attempt.compensates:
+        return False
     return kind.name == "undone" or (kind.name == "flaky" and attempt.number == 1)
 
 
