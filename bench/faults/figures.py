@@ -99,7 +99,7 @@ def figures(history: History) -> Figures:
         overlapping=_overlapping(history),
         recoveries=[_recovery(history, band) for band in history.bands if band.kind == "PostgreSQL away"],
         delivery=_delivery(history),
-        attempts=Counter(one.status for one in rows),
+        attempts=dict(Counter(one.status for one in rows)),
         duplicates=_duplicates(rows),
         promised=len(answered),
         kept=sum(promise.answers[-1] in ended for promise in answered),

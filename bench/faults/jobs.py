@@ -36,7 +36,7 @@ select extract(epoch from ends.at)::float8 from ends"""
 
 def insert_jobs(connection: psycopg.Connection[Any], rng: random.Random, options: Options) -> None:
     """Insert everything in one transaction: so all are in force from the same instant on."""
-    rows = [*_scheduled(rng, options.jobs), *map(_on_demand, KINDS)]
+    rows = [*scheduled(rng, options.jobs), *map(_on_demand, KINDS)]
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             "insert into shardkeeper.impl_spec (name, entrypoint, isolation) values (%s, %s, %s)",
@@ -52,7 +52,7 @@ def end_jobs(connection: psycopg.Connection[Any]) -> float:
     return float(row[0])
 
 
-def _scheduled(rng: random.Random, jobs: int) -> Iterator[Mapping[str, Any]]:
+def scheduled(rng: random.Random, jobs: int) -> Iterator[Mapping[str, Any]]:
     """So many jobs; of each kind that has a share at least one, as far as they go."""
     kinds = [kind for kind in KINDS if kind.jobs]
     whole = sum(kind.jobs for kind in kinds)
