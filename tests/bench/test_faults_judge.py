@@ -164,6 +164,10 @@ GOOD: dict[str, tuple[Callable[[], History], Change]] = {
     "a worker was killed": (good, together(died(), pushed("worker killed", began_s=0.01))),
     "an overlap with one that was paused": (good, together(doubled, pushed("node paused"))),
     "an overlap with one that was cut off": (good, together(doubled, pushed("cut from PostgreSQL"))),
+    "an overlap with one that was paused before it began": (
+        good,
+        together(doubled, changed_execution(10, began=AT + 1.005, last=AT + 1.02), pushed("node paused")),
+    ),
     "an overlap while PostgreSQL was restarted": (
         good,
         together(doubled, pushed("PostgreSQL restarted", "")),
@@ -202,9 +206,9 @@ BAD: dict[str, tuple[Callable[[], History], Change]] = {
     ),
     "is in the way, by policy allow": (good, changed_job("ticks-too", overlap="allow")),
     "has no right to be SKIPPED: the weather": (good, changed_run(11, reason="the weather")),
-    "was created 31.0 s after its fire time, when it was the sweep's": (
+    "was created 41.0 s after its fire time, when it was the sweep's": (
         good,
-        changed_run(2, created_at=AT + 41.0),
+        changed_run(2, created_at=AT + 51.0),
     ),
     "was given up as MISSED when it was only 9.0 s old": (outage, changed_run(2, created_at=AT + 24.0)),
     "has no right to be MISSED: no eligible node": (outage, changed_run(2, reason="no eligible node")),

@@ -16,6 +16,8 @@ from bench.faults.weather import bands_over
 PROMISE = "outages"
 LATE_AFTER_S = 1.0
 ACCOUNTED_WITHIN_S = 10.0
+"""What has just left the on-time window is the sweep's only once it is older by a whole statement time-out (rule 9),
+and the sweep comes round every 5 s: so the time-out of the nodes must be less than about 4 s to keep this."""
 
 
 def check(history: History) -> Iterator[Violation]:
