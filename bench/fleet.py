@@ -54,6 +54,11 @@ class Fleet:
         with self._lock:
             self._nodes[name] = process
 
+    def ended(self) -> dict[str, int | None]:
+        """The nodes that were started and run no more, and the codes they ended with (negative: a signal's number)."""
+        with self._lock:
+            return {name: process.returncode for name, process in self._nodes.items() if not process.alive}
+
     def pid(self, name: str) -> int:
         """Of its last life."""
         return self._nodes[name].pid
