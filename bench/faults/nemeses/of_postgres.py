@@ -30,6 +30,13 @@ def crash(world: World, _: Random, holds_s: float) -> str:
     return ""
 
 
+def freeze(world: World, _: Random, holds_s: float) -> str:
+    """SIGSTOP to the server and all its backends: connections stay open and silent, and the kernel answers for them."""
+    world.postgres.pause()
+    world.hold(holds_s, world.postgres.resume)
+    return ""
+
+
 def end_listener(world: World, rng: Random, holds_s: float) -> str:
     """pg_terminate_backend for the connection by which one node hears of changes."""
     name = a_node(world, rng)
@@ -101,6 +108,7 @@ def _take_all(taken: ExitStack, url: str) -> None:
 NEMESES = (
     Nemesis("PostgreSQL restarted", crash),
     Nemesis("PostgreSQL away", crash, outages=1),
+    Nemesis("PostgreSQL frozen", freeze, sessions=2),
     Nemesis("listener terminated", end_listener, seconds=1),
     Nemesis("listener silent", silence_listener, seconds=25),
     Nemesis("connections exhausted", take_connections, seconds=8),
