@@ -10,16 +10,19 @@ what does not hold; the folder with the nodes' logs and what the tasks told is k
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 import tempfile
 from dataclasses import fields
 from pathlib import Path
 
-from bench.faults.faults import faults
-from bench.faults.founding import founded
+from bench.faults.figures import figures
 from bench.faults.nemeses.lineup import NEMESES
 from bench.faults.options import Options
+from bench.faults.page import write_page
+from bench.faults.report import lines
+from bench.faults.verdict import verdict
 
 _TEXTS = {
     "seed": "of the jobs, of what is submitted, and of what is struck in which order",
@@ -38,18 +41,26 @@ _TEXTS = {
 
 
 def main() -> None:
-    options = _arguments()
+    options, write = _arguments()
     _say(" ".join(f"{field.name}={getattr(options, field.name)}" for field in fields(options)))
     # servers and mounts are to go with us however we are told to end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     folder = Path(tempfile.mkdtemp(prefix="shardkeeper-faults-", dir="/var/tmp"))
-    with founded(options, folder) as world:
-        told = faults(world, _say)
-    _say(str(told))
-    _say(f"logs and witness: {folder}")
+    found = verdict(options, folder, _say)
+    measured = figures(found.history)
+    for name, why in found.told.left_out.items():
+        _say(f"left out: {name}: {why}")
+    for line in lines(measured, found.violations):
+        _say(line)
+    if write:
+        write_page(found.history, measured, found.violations, found.machine)
+    if found.violations:
+        _say(f"logs and witness: {folder}")
+        sys.exit(1)
+    shutil.rmtree(folder)
 
 
-def _arguments() -> Options:
+def _arguments() -> tuple[Options, bool]:
     parser = argparse.ArgumentParser(
         prog="python -m bench.faults",
         description=__doc__,
@@ -68,8 +79,10 @@ def _arguments() -> Options:
         metavar="NAME",
         help=f"one that strikes; may be given again (all: {', '.join(sorted(NEMESES))})",
     )
+    parser.add_argument("--write", action="store_true", help="write docs/reliability with what came of it")
     given = vars(parser.parse_args())
-    return Options(**given | {"nemeses": tuple(given.pop("nemesis") or ())})
+    write, nemeses = given.pop("write"), tuple(given.pop("nemesis") or ())
+    return Options(**given, nemeses=nemeses), write
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,16 @@ from bench.faults.reading import read_history
 from bench.faults.told import Told
 from bench.faults.violation import Violation
 from bench.faults.world import World
+from bench.machine import machine
 
 PROMISE = "nodes"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What happened, what is recorded of it, and what does not hold."""
+    """What happened, what is recorded of it, and what does not hold; ``machine``: what it ran on."""
 
+    machine: Mapping[str, str]
     told: Told
     history: History
     violations: Sequence[Violation]
@@ -33,7 +35,9 @@ def verdict(options: Options, folder: Path, say: Say) -> Verdict:
     with founded(options, folder) as world:
         told = faults(world, say)
         history = _history(world, told)
-    return Verdict(told, history, [*judge(history), *of_nodes(told)])
+        with world.connect() as connection:
+            ran_on = machine(connection)
+    return Verdict(ran_on, told, history, [*judge(history), *of_nodes(told)])
 
 
 def of_nodes(told: Told) -> Iterator[Violation]:

@@ -69,12 +69,13 @@ def step_behind(world: World, _: Random, holds_s: float) -> str:
 
 
 def fill_disk(world: World, _: Random, holds_s: float) -> str:
-    """No room for the journal of one node while PostgreSQL is away, which is when it is written."""
+    """No room for the journal of one node while it does not reach PostgreSQL, which is when it is written."""
     name, disk = _disk(world)
+    link = world.links[name].postgres
     disk.fill()
-    world.postgres.stop_immediately()
+    link.cut()
     try:
-        world.hold(holds_s, world.postgres.start)
+        world.hold(holds_s, link.mend)
     finally:
         disk.empty()
     return name
