@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from bench.faults.bands import Band
 from bench.faults.history import History
 
-PAUSED = frozenset({"node paused briefly", "node paused"})
+PAUSED = frozenset({"node paused briefly", "node paused for long"})
 CUT_OFF = frozenset(
     {
-        "cut from PostgreSQL",
-        "link half-open",
-        "link flapping",
+        "link to PostgreSQL cut",
+        "link to PostgreSQL half open",
+        "links flapping",
         "PostgreSQL away",
+        "PostgreSQL frozen",
         "PostgreSQL restarted",
         "connections exhausted",
+        "disk full",
         "tables locked",
     }
 )

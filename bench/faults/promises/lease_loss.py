@@ -10,7 +10,15 @@ from bench.faults.violation import Violation
 from bench.faults.witness import Execution
 
 PROMISE = "lease_loss"
-ENDS_LEASES = frozenset({"cut from PostgreSQL", "PostgreSQL away"})
+ENDS_LEASES = frozenset(
+    {
+        "disk full",
+        "link to PostgreSQL cut",
+        "link to PostgreSQL half open",
+        "PostgreSQL away",
+        "PostgreSQL frozen",
+    }
+)
 KILLED_WITHIN_S = 1.0
 """Of the end of the lease, on a machine that has other things to do."""
 MENDED_BEFORE_S = 1.0
