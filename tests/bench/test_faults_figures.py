@@ -44,12 +44,12 @@ def test_lateness_is_told_by_the_fault_in_which_the_fire_was_due() -> None:
             execution(number, "ticks", begins_s) for number, begins_s in ((1, 0.25), (2, 12.0), (3, 20.5))
         ],
         # the second is mended before the third fire, and counts until the session of what is missed has ended
-        bands=[band("node killed", ONE, 9.0, 11.0), band("node paused", ONE, 15.0, 16.0)],
+        bands=[band("node killed", ONE, 9.0, 11.0), band("node paused for long", ONE, 15.0, 16.0)],
     )
     assert figures(late).lateness == {
         "outside faults": Spread(1, 0.25, 0.25, 0.25),
         "node killed": Spread(1, 2.0, 2.0, 2.0),
-        "node paused": Spread(1, 0.5, 0.5, 0.5),
+        "node paused for long": Spread(1, 0.5, 0.5, 0.5),
     }
 
 
@@ -93,7 +93,7 @@ def test_overlaps_are_told_by_their_excuse() -> None:
     given = replace(
         good(),
         executions=beside,
-        bands=[band("node paused", ONE, 0.0, 1.0), band("cut from PostgreSQL", ONE, 15.0, 23.0)],
+        bands=[band("node paused for long", ONE, 0.0, 1.0), band("link to PostgreSQL cut", ONE, 15.0, 23.0)],
     )
     told = figures(given).overlapping
     assert (told["paused"].count, told["cut off"].count) == (1, 1)

@@ -161,12 +161,14 @@ TWO_MISSED = replace(MISSED, missed_count=2)
 GOOD: dict[str, tuple[Callable[[], History], Change]] = {
     "as it is": (good, together()),
     "PostgreSQL away": (outage, together()),
-    "a worker was killed": (good, together(died(), pushed("worker killed", began_s=0.01))),
-    "an overlap with one that was paused": (good, together(doubled, pushed("node paused"))),
-    "an overlap with one that was cut off": (good, together(doubled, pushed("cut from PostgreSQL"))),
+    "a worker was killed": (good, together(died(), pushed("workers killed", began_s=0.01))),
+    "an overlap with one that was paused": (good, together(doubled, pushed("node paused for long"))),
+    "an overlap with one that was cut off": (good, together(doubled, pushed("link to PostgreSQL cut"))),
     "an overlap with one that was paused before it began": (
         good,
-        together(doubled, changed_execution(10, began=AT + 1.005, last=AT + 1.02), pushed("node paused")),
+        together(
+            doubled, changed_execution(10, began=AT + 1.005, last=AT + 1.02), pushed("node paused for long")
+        ),
     ),
     "an overlap while PostgreSQL was restarted": (
         good,
@@ -300,7 +302,7 @@ BAD: dict[str, tuple[Callable[[], History], Change]] = {
         good,
         together(
             changed_job("ticks-too", max_attempts=1),
-            pushed("worker killed", began_s=0.01),
+            pushed("workers killed", began_s=0.01),
             died(),
             died(2),
         ),
@@ -328,8 +330,8 @@ BAD: dict[str, tuple[Callable[[], History], Change]] = {
         good,
         doubled,
     ),
-    "began beside attempt 1 on faults-1": (good, together(doubled, pushed("node paused", TWO))),
-    "neither paused nor cut off": (good, together(doubled, pushed("cut from ZooKeeper"))),
+    "began beside attempt 1 on faults-1": (good, together(doubled, pushed("node paused for long", TWO))),
+    "neither paused nor cut off": (good, together(doubled, pushed("link to ZooKeeper cut"))),
     # lease_loss
     "lived on for 3.000 s after the lease of its node had ended": (
         outage,
@@ -337,7 +339,7 @@ BAD: dict[str, tuple[Callable[[], History], Change]] = {
     ),
     "overlapped with attempt 2 on faults-2": (
         good,
-        together(doubled, pushed("cut from PostgreSQL"), changed_job("ticks-too", on_lease_loss="stop")),
+        together(doubled, pushed("link to PostgreSQL cut"), changed_job("ticks-too", on_lease_loss="stop")),
     ),
     # values
     "run 20 item 0 has the values ['value-0'], not ['value-0', 'value-1', 'value-2']": (

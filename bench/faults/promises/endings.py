@@ -13,7 +13,7 @@ PROMISE = "endings"
 TRIED = ("FAILED", "TIMED_OUT")
 RECORDS = ("MISSED", "SKIPPED")
 DIED = "WorkerDied"
-KILLS_WORKERS = frozenset({"worker killed", "disk full"})
+KILLS_WORKERS = frozenset({"workers killed"})
 
 
 def check(history: History) -> Iterator[Violation]:
