@@ -366,6 +366,7 @@ BAD: dict[str, tuple[Callable[[], History], Change]] = {
         good,
         told("failed", good().runs[10]),
     ),
+    "run:50:declined (declined) is of nothing that is so": (good, told("declined", good().runs[50])),
     "run:50:failed was not delivered: no answer": (
         good,
         lambda given: replace(

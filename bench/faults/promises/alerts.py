@@ -11,6 +11,8 @@ from bench.faults.violation import Violation
 
 PROMISE = "alerts"
 TELLS_OF = {"FAILED": "failed", "MISSED": "missed"}
+FALSE_ALARMS = ("declined", "invalid", "unfit")
+"""Every node can run every task here, and what workers die of is a task's doing, or seldom."""
 MESSAGE = re.compile(r"[0-9]+\.(?P<number>[0-9]{6})")
 """The fake Slack numbers what it receives (src/shardkeeper/devservers/fake_slack.py)."""
 DIGEST = re.compile(r"\[[^]]*\] (?P<count>[0-9]+) alerts?: ")
@@ -31,6 +33,8 @@ def check(history: History) -> Iterator[Violation]:
             yield Violation(PROMISE, f"has {times} alerts that it is {kind}", run)
     by_message: dict[str | None, list[Alert]] = {}
     for alert in history.alerts:
+        if alert.kind in FALSE_ALARMS:
+            yield Violation(PROMISE, f"{alert.event_key} ({alert.kind}) is of nothing that is so", alert.run)
         if alert.sent_at is None or alert.gave_up:
             yield Violation(PROMISE, f"{alert.event_key} was not delivered: {alert.problem}", alert.run)
         else:
