@@ -16,6 +16,7 @@ from bench.faults.weather import bands_over
 from bench.figures import percentile
 
 OUTSIDE = "outside faults"
+INSIDE = "inside faults"
 MADE_UP = "made up for"
 
 
@@ -71,9 +72,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """``lateness``: by kind of fault, outside of them, and of what was made up for. ``overlapping``: by excuse.
-    ``attempts``: by status. ``duplicates``: successes of an item beyond its first. ``promised``: submissions that were
-    answered; ``kept``: those of them whose run has ended."""
+    """``lateness``: outside and inside faults, by kind of fault, and of what was made up for. ``overlapping``: by
+    excuse. ``attempts``: by status. ``duplicates``: successes of an item beyond its first. ``promised``: submissions
+    that were answered; ``kept``: those of them whose run has ended."""
 
     accounts: Accounts
     lateness: Mapping[str, Spread]
@@ -122,9 +123,12 @@ def fault_of(history: History, start: Start) -> str:
 def _lateness(history: History) -> dict[str, Spread]:
     found: dict[str, list[float]] = defaultdict(list)
     for start in starts(history):
-        found[fault_of(history, start)].append(start.late_s)
-    first = {name: found[name] for name in (OUTSIDE, *(band.kind for band in history.bands), MADE_UP)}
-    return {name: spread(samples) for name, samples in first.items() if samples}
+        fault = fault_of(history, start)
+        found[fault].append(start.late_s)
+        if fault not in (OUTSIDE, MADE_UP):
+            found[INSIDE].append(start.late_s)
+    order = (OUTSIDE, INSIDE, *(band.kind for band in history.bands), MADE_UP)
+    return {name: spread(found[name]) for name in order if found[name]}
 
 
 def _takeovers(history: History) -> Takeovers:

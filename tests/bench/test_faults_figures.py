@@ -48,6 +48,7 @@ def test_lateness_is_told_by_the_fault_in_which_the_fire_was_due() -> None:
     )
     assert figures(late).lateness == {
         "outside faults": Spread(1, 0.25, 0.25, 0.25),
+        "inside faults": Spread(2, 0.5, 2.0, 2.0),
         "node killed": Spread(1, 2.0, 2.0, 2.0),
         "node paused for long": Spread(1, 0.5, 0.5, 0.5),
     }
