@@ -17,7 +17,7 @@ from bench.faults.options import Options
 MAX_TAKEOVERS = 20
 """More than one item can be lost: what is lost is always tried again."""
 _CRON_PERIODS_S = (1, 2, 3, 5, 10, 15, 20, 30)
-_CRON_SHARE, _WHOLE_SHARE = 0.2, 0.4
+_CRON_SHARE, _WHOLE_SHARE = 0.12, 0.13
 _QUEUED_FROM_S = 3.0
 """A job that fires more often does not queue: its runs would wait for each other long after a fault is over."""
 _ENDS_IN = "2.05 s"
@@ -88,7 +88,7 @@ def _times(rng: random.Random, kind: Kind) -> tuple[str | None, float]:
     if how < _CRON_SHARE:
         every = min((one for one in _CRON_PERIODS_S if one >= low), key=lambda one: abs(one - period_s))
         return f"*/{every} * * * * *", float(every)
-    # anchored at the epoch: whole seconds fall on one instant, tenths spread the rest
+    # anchored at the epoch: what fires every so many whole seconds falls on one instant, tenths spread the rest
     return None, float(round(period_s)) if how < _CRON_SHARE + _WHOLE_SHARE else round(period_s, 1)
 
 
