@@ -16,6 +16,10 @@ from bench.faults.told import Told
 from bench.faults.world import World
 
 Say = Callable[[str], None]
+_UNREACHABLE = 69
+"""The exit code of a command for which a server was away."""
+_JOINED = " joined "
+"""In the log of a node that has once taken part."""
 
 
 def faults(world: World, say: Say) -> Told:
@@ -74,11 +78,14 @@ def _struck(world: World, step: Step, fallen: list[str], say: Say) -> Band:
 
 
 def _fallen(world: World) -> list[str]:
-    """Who has ended though nobody had told it to; it is started again, as systemd would."""
-    ended = world.fleet.ended()
-    for name in ended:
+    """Who has ended though nobody had told it to; it is started again, as systemd would. That one is not meant which
+    found a server away when it was just starting, and said so."""
+    fallen: list[str] = []
+    for name, code in world.fleet.ended().items():
+        if code != _UNREACHABLE or _JOINED in world.fleet.last_log(name):
+            fallen.append(f"{name} ended by itself with {code}")
         world.fleet.start(name)
-    return [f"{name} ended by itself with {code}" for name, code in ended.items()]
+    return fallen
 
 
 def _rest(world: World, say: Say) -> tuple[float, Sequence[str]]:
