@@ -47,7 +47,7 @@ storm: servers ## submitted tasks under kill -9 of nodes and workers, judged: ma
 	@$(BIN)/python -m bench.storm $(if $(TASKS),--tasks $(TASKS)) $(if $(NODES),--nodes $(NODES)) $(if $(SEED),--seed $(SEED))
 
 faults: servers ## real faults on real processes, judged: make faults [SEED=1] [NODES=5] [SCALE=1] [WRITE=1]
-	@tools/setup-faketime
+	@tools/setup-compiler
 	@$(BIN)/python -m bench.faults $(if $(SEED),--seed $(SEED)) $(if $(NODES),--nodes $(NODES)) $(if $(SCALE),--scale $(SCALE)) \
 	  $(if $(WRITE),--write)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from bench.faults.clock import NodeClock, find_library, remove_leftovers
+from bench.faults.clock import NoCompiler, NodeClock
 from bench.faults.disk import SmallDisk
 from bench.faults.kinds import MODULE
 from bench.faults.links import Links, through
@@ -88,7 +88,6 @@ def founded(options: Options, folder: Path) -> Iterator[World]:
 
 
 def _servers(stack: ExitStack) -> _Servers:
-    stack.callback(remove_leftovers)
     folder = Path(tempfile.mkdtemp(prefix="shardkeeper-faults-servers-", dir="/var/tmp"))
     # PostgreSQL runs as another user where root starts it
     folder.chmod(0o711)
@@ -110,11 +109,11 @@ def _links(stack: ExitStack, servers: _Servers, options: Options) -> Mapping[str
 
 
 def _clock(servers: _Servers, name: str, left_out: dict[str, str]) -> tuple[str, NodeClock] | None:
-    library = find_library()
-    if library is None:
-        left_out["clock"] = "no libfaketime here: install Debian's package of that name"
+    try:
+        return name, NodeClock(servers.folder)
+    except NoCompiler as error:
+        left_out["clock"] = str(error)
         return None
-    return name, NodeClock(library, servers.folder / "clock")
 
 
 def _disk(
