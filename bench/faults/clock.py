@@ -1,5 +1,10 @@
 """The wall clock of one node, stepped while it runs: libfaketime, loaded before everything else into the node and its
-workers, adds to the wall clock what stands in a file, and looks into it each time; the monotonic clock stays true."""
+workers, adds to the wall clock what stands in a file, and looks into it every second; the monotonic clock stays true.
+
+Not its variant for threads, which holds back signals while it tells the time: a thread that lets them through again may
+be given one that was to wake the main thread, where alone Python's handlers run, and of nodes that were told to go one
+in three did not hear of it. What the variant guards is the looking, and that is seldom.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-_LIBRARY = "faketime/libfaketimeMT.so.1"
+_LIBRARY = "faketime/libfaketime.so.1"
 _SITE = Path(__file__).parent / "site"
 _SHARED = Path("/dev/shm")
 
@@ -27,7 +32,7 @@ class NodeClock:
         return {
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             # the times of files stay what they are
             "NO_FAKE_STAT": "1",
@@ -36,7 +41,7 @@ class NodeClock:
         }
 
     def step_to(self, offset_s: int) -> None:
-        """Let the node's clock be so many seconds ahead of this machine's from now on."""
+        """Let the node's clock be so many seconds ahead of this machine's, within a second from now."""
         beside = self._file.with_suffix(".new")
         beside.write_text(f"{offset_s:+d}\n")
         beside.replace(self._file)

@@ -13,7 +13,9 @@ import pytest
 from bench.faults.clock import NodeClock, find_library, remove_leftovers
 from shardkeeper.devservers import ServerUnavailable
 from tests.servers.available import found_or_skip
+from tests.waiting import wait_until
 
+Told = tuple[float, float, float, float]
 HOUR_S = 3600
 PROGRAM = """
 import queue, sys, threading, time
@@ -58,20 +60,31 @@ def test_the_wall_clock_steps_and_the_monotonic_one_and_waits_do_not(clock: Node
         assert process.stdin is not None
         assert process.stdout is not None
 
-        def told() -> tuple[float, float, float, float]:
+        def told() -> Told:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write("\n")
             wall, calendar, monotonic, waited_s = map(float, process.stdout.readline().split())
             return wall, calendar, monotonic, waited_s
 
+        def stepped_from(last: Told) -> Told:
+            """Once it has looked."""
+
+            def looked() -> Told | None:
+                now = told()
+                return now if abs(now[0] - last[0]) > HOUR_S / 2 else None
+
+            found = wait_until(looked, what="the step")
+            assert found is not None
+            return found
+
         before = told()
         clock.step_to(HOUR_S)
-        ahead = told()
+        ahead = stepped_from(before)
         clock.step_to(-HOUR_S)
-        behind = told()
+        behind = stepped_from(ahead)
         clock.step_to(0)
-        after = told()
+        after = stepped_from(behind)
         process.stdin.close()
     patience_s = 60.0  # of a busy machine, far less than an hour
     for wall in (0, 1):
