@@ -57,7 +57,7 @@ policy lets run; the others are MISSED, with a record and an alert.
 - Two executions of one item overlap only where the earlier one's node was paused or cut off from PostgreSQL. What is
   `on_lease_loss = stop` is dead at the end of the lease.
 - While ZooKeeper is away nothing that is scheduled is more than 1 s late. When PostgreSQL is back, every fire of its
-  absence is accounted for within 10 s, and what ended meanwhile is recorded.
+  absence is accounted for within 10 s, or 12 s after the sweep may take it up, and what ended meanwhile is recorded.
 - Every run that FAILED and every MISSED record has one alert, and each alert is in a message that Slack received.
 - At the end nothing is open.
 """

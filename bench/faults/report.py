@@ -50,7 +50,8 @@ def summary(measured: Figures) -> Iterator[str]:
         )
     for excuse, told in measured.overlapping.items():
         if told.count or excuse != "neither":
-            yield f"{told.count} overlaps with incarnations {_words(excuse)}, {in_words(told.longest_s)} at most"
+            longest = f", {in_words(told.longest_s)} at most" if told.count else ""
+            yield f"{told.count} overlaps with incarnations {_words(excuse)}{longest}"
     for again in measured.recoveries:
         yield (
             f"PostgreSQL away for {in_words(again.away_s)}: the first task began {in_words(again.first_begin_s)} "
