@@ -36,6 +36,7 @@ _ROLE = "faults"
 _CONNECTIONS = 120
 """Five nodes have about ten each; few enough that all of them can be taken within a moment."""
 _SLACK_KEEPS = 1_000_000
+_GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ def _environment(options: Options, folder: Path) -> dict[str, str]:
         "SHARDKEEPER_ON_TIME_WINDOW": f"{options.on_time_window_s:g}",
         "SHARDKEEPER_STATEMENT_TIMEOUT": f"{options.statement_timeout_s:g}",
         "SHARDKEEPER_WORKERS": str(options.workers),
+        # shorter than the longest tasks: a rolling restart gives some of them back, and is over sooner
+        "SHARDKEEPER_GRACE_PERIOD": f"{_GRACE_S:g}",
         "SHARDKEEPER_TASKS__ALLOWED_MODULES": json.dumps([MODULE]),
         "SHARDKEEPER_SLACK__TOKEN": "no-token-is-needed-here",
         "SHARDKEEPER_SLACK__CHANNEL": "#faults",

@@ -38,7 +38,8 @@ OPTIONS = Options(
 
 @pytest.mark.zookeeper
 @pytest.mark.postgres
-@pytest.mark.cluster
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_under_real_faults_every_promise_holds(server_folder: Path) -> None:
     found_or_skip(ZooKeeperInstallation.find)
     found_or_skip(PostgresInstallation.embedded)
