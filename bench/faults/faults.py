@@ -18,6 +18,8 @@ from bench.faults.world import World
 Say = Callable[[str], None]
 _UNREACHABLE = 69
 """The exit code of a command for which a server was away."""
+_LOOK_S = 1.0
+"""Between two looks at what has not come to rest: each counts all that is recorded."""
 _JOINED = " joined "
 """In the log of a node that has once taken part."""
 
@@ -89,18 +91,18 @@ def _fallen(world: World) -> list[str]:
 
 
 def _rest(world: World, say: Say) -> tuple[float, Sequence[str]]:
-    """Let nothing fire any more and all that is under way end: from when on nothing fires, and what has not come to
-    rest when the patience is over."""
+    """Let nothing fire any more and all that is under way end: from when on nothing fires, and what is still on its way
+    though nothing of it has moved for the patience."""
     with world.connect() as connection:
         last_fire = end_jobs(connection)
-        try:
-            world.wait_until(lambda: not list(on_its_way(connection, last_fire)), "rest")
-        except TimeoutError:
-            restless = list(on_its_way(connection, last_fire))
-            say(_line(f"no rest: {'; '.join(restless)}"))
-            return last_fire, restless
-    say(_line("at rest"))
-    return last_fire, ()
+        left = list(on_its_way(connection, last_fire))
+        moved_at = time.monotonic()
+        while left and time.monotonic() - moved_at < world.options.patience_s:
+            world.wait(_LOOK_S)
+            before, left = left, list(on_its_way(connection, last_fire))
+            moved_at = moved_at if left == before else time.monotonic()
+    say(_line(f"no rest: {'; '.join(left)}" if left else "at rest"))
+    return last_fire, left
 
 
 def _left_out(world: World) -> dict[str, str]:

@@ -15,7 +15,7 @@ class Told:
     ``began``: when the jobs were there; ``healed_at``: when the last fault was over; ``last_fire``: from when on
     nothing fires any more. ``wall_minus_monotonic_s``: seconds to add to this machine's monotonic clock.
     ``exit_codes``: of each node, one for each SIGTERM. ``fallen``: nodes that ended though nobody had told them to.
-    ``restless``: what was still on its way when the patience was over. ``left_out``: nemeses that could not strike
+    ``restless``: what was still on its way when nothing moved any more. ``left_out``: nemeses that could not strike
     here, and why.
     """
 
