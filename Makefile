@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check bench bench-on-demand storm simulate wheel constraints clean
+.PHONY: help setup servers demo test check bench bench-on-demand storm faults simulate wheel constraints clean
 .NOTPARALLEL:
 SHELL := bash
 
@@ -11,6 +11,7 @@ SEED ?=
 RUNS ?=
 WRITE ?=
 TASKS ?=
+SCALE ?=
 
 BIN := .venv/bin
 
@@ -45,6 +46,11 @@ bench-on-demand: servers ## submit, drain and pick up work on demand, beside oth
 
 storm: servers ## submitted tasks under kill -9 of nodes and workers, judged: make storm [TASKS=100000] [NODES=3] [SEED=1]
 	@$(BIN)/python -m bench.storm $(if $(TASKS),--tasks $(TASKS)) $(if $(NODES),--nodes $(NODES)) $(if $(SEED),--seed $(SEED))
+
+faults: servers ## real faults on real processes, judged: make faults [SEED=1] [NODES=5] [SCALE=1] [WRITE=1]
+	@tools/setup-compiler
+	@$(BIN)/python -m bench.faults $(if $(SEED),--seed $(SEED)) $(if $(NODES),--nodes $(NODES)) $(if $(SCALE),--scale $(SCALE)) \
+	  $(if $(WRITE),--write)
 
 simulate: setup ## the simulated cluster: make simulate [SEED=7] [RUNS=1000]
 	@$(BIN)/python -m shardkeeper.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))

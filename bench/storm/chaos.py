@@ -9,7 +9,7 @@ from typing import Self
 
 import psutil
 
-from bench.storm.fleet import Fleet
+from bench.fleet import Fleet
 from bench.storm.options import Options
 
 _SHORTEST, _LONGEST = 0.5, 1.5

@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg
 
+from bench.fleet import Fleet
 from bench.storm.chaos import Chaos
-from bench.storm.fleet import Fleet
 from bench.storm.history import History, Lease, read_leases, read_runs, read_witness
 from bench.storm.judge import Violation, judge
 from bench.storm.kinds import MODULE, insert_jobs
@@ -50,8 +50,10 @@ def storm(
 ) -> Verdict:
     """Run one on a database with the schema and nothing else. ``environment``: of nodes and commands; ``folder``: an
     existing one, for logs and what the tasks tell."""
+    witness = folder / "storm-witness"
     settings = {
         **environment,
+        "STORM_WITNESS": str(witness),
         "SHARDKEEPER_WORKERS": str(options.workers),
         "SHARDKEEPER_TASKS__ALLOWED_MODULES": json.dumps([MODULE]),
     }
@@ -69,7 +71,7 @@ def storm(
         history = History(
             stream.submitted,
             read_runs(connection),
-            read_witness(fleet.witness),
+            read_witness(witness),
             read_leases(connection),
             chaos.workers_killed,
         )

@@ -14,6 +14,7 @@ from time import monotonic
 
 from kazoo.client import KazooClient
 
+from bench.faults.relay import Relay
 from shardkeeper.domain.view import Member, View
 from shardkeeper.memory.coordinator import MemoryCoordinator
 from shardkeeper.memory.ensemble import MemoryEnsemble
@@ -27,7 +28,6 @@ from shardkeeper.ports.coordinator import (
 )
 from shardkeeper.zookeeper.coordinator import ZooKeeperCoordinator
 from shardkeeper.zookeeper.options import ZooKeeperOptions
-from tests.zookeeper.relay import Relay
 
 SESSION_TIMEOUT_S = 2.0
 _PATIENCE_S = 20.0
@@ -325,7 +325,7 @@ class RealWorld(World):
         self.relay(seat).cut()
 
     def freeze(self, seat: Seat) -> None:
-        self.relay(seat).freeze()
+        self.relay(seat).stall()
 
     def heal(self, seat: Seat) -> None:
         self.relay(seat).mend()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
 from shardkeeper.timers.apscheduler_timers import ApschedulerTimers
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -61,6 +63,31 @@ def test_stopping_tolerates_never_started_and_twice() -> None:
     timers.start(lambda key: None)
     timers.stop()
     timers.stop()
+
+
+def test_stopping_while_a_key_fires_lets_it_end_in_peace() -> None:
+    firing, go_on = threading.Event(), threading.Event()
+
+    def fired(key: str) -> None:
+        firing.set()
+        go_on.wait(5)
+
+    timers = ApschedulerTimers()
+    timers.start(fired)
+    timers.arm("a", soon(0))
+    assert firing.wait(5)
+    mourned: list[threading.ExceptHookArgs] = []
+    before, threading.excepthook = threading.excepthook, mourned.append
+    try:
+        stopping = threading.Thread(target=timers.stop)
+        stopping.start()
+        stopping.join(0.2)  # as far as it comes
+        go_on.set()
+        stopping.join(5)
+        wait_until(lambda: not any(one.name == "APScheduler" for one in threading.enumerate()))
+    finally:
+        threading.excepthook = before
+    assert not mourned
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)])

@@ -54,6 +54,9 @@ class ApschedulerTimers:
     def stop(self) -> None:
         """See Timers."""
         if self._scheduler.running:
+            # waits for what fires just now: its thread would not find again what it has to take out once it is shut
+            # down, and end with a traceback
+            self._scheduler.remove_all_jobs()
             self._scheduler.shutdown(wait=False)
 
     def _due(self, key: str) -> None:

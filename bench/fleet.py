@@ -1,4 +1,4 @@
-"""The nodes of a storm: started, killed, started again; and their worker processes."""
+"""Nodes that are started, struck and started again, by name; and their worker processes."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from threading import Lock
 
 import psutil
 
-from shardkeeper.devservers.processes import ServerCommand, ServerProcess
+from shardkeeper.devservers.processes import ServerCommand, ServerProcess, freeze, thaw
 
-TASKS = Path(__file__).parents[1] / "tasks"
+TASKS = Path(__file__).parent / "tasks"
 _WORKER = "shardkeeper.workers.child"
 _STOP_S = 60.0
 
 
 @dataclass
 class Fleet:
-    """``environment``: of every node; ``folder``: for logs and the witness file."""
+    """``environment``: of every node; ``folder``: an existing one, for logs; ``own``: further environment by node.
+
+    Each node finds the modules of ``bench/tasks``. A node that is stopped or killed keeps its log; the next life of it
+    is appended.
+    """
 
     environment: Mapping[str, str]
     folder: Path
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _nodes: dict[str, ServerProcess] = field(default_factory=dict)
     _begins: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
-
-    @property
-    def witness(self) -> Path:
-        return self.folder / "storm-witness"
 
     @property
     def running(self) -> list[str]:
@@ -46,31 +47,45 @@ class Fleet:
             folder=self.folder,
             log=self.folder / f"{name}.log",
             death_signal=signal.SIGKILL,
-            environment={
-                **self.environment,
-                "SHARDKEEPER_NODE_ID": name,
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(TASKS), os.environ.get("PYTHONPATH")))),
-                "STORM_WITNESS": str(self.witness),
-            },
+            environment=self._environment(name),
         )
         self._begins[name] = command.log.stat().st_size if command.log.exists() else 0
         process = ServerProcess(command)
         with self._lock:
             self._nodes[name] = process
 
+    def ended(self) -> dict[str, int | None]:
+        """The nodes that were started and run no more, and the codes they ended with (negative: a signal's number)."""
+        with self._lock:
+            return {name: process.returncode for name, process in self._nodes.items() if not process.alive}
+
+    def pid(self, name: str) -> int:
+        """Of its last life."""
+        return self._nodes[name].pid
+
     def kill(self, name: str) -> None:
         """SIGKILL to the node; returns when it is gone. Its workers notice by themselves."""
         self._nodes[name].end(signal.SIGKILL, _STOP_S)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP to the node itself, not to its workers; returns when it stands still."""
+        freeze([self.pid(name)], _STOP_S)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT."""
+        thaw([self.pid(name)])
+
+    def terminate(self, name: str) -> int | None:
+        """SIGTERM; the code it ends with, once it has ended."""
+        self._nodes[name].send(signal.SIGTERM)
+        return self._code(name)
 
     def stop(self) -> dict[str, int | None]:
         """SIGTERM to all that run; the codes they end with, once they have ended."""
         ending = self.running
         for name in ending:
             self._nodes[name].send(signal.SIGTERM)
-        for name in ending:
-            # not SIGTERM again: the second one means at once
-            self._nodes[name].end(signal.SIGCONT, _STOP_S)
-        return {name: self._nodes[name].returncode for name in ending}
+        return {name: self._code(name) for name in ending}
 
     def close(self) -> None:
         """Nothing of it is left."""
@@ -80,7 +95,7 @@ class Fleet:
     def workers(self, name: str) -> list[psutil.Process]:
         """The worker processes of a node now."""
         try:
-            children = psutil.Process(self._nodes[name].pid).children()
+            children = psutil.Process(self.pid(name)).children()
         except psutil.NoSuchProcess:
             return []
         return [child for child in children if _is_worker(child)]
@@ -97,6 +112,17 @@ class Fleet:
     def logs(self) -> str:
         """All that all lives of all nodes have said."""
         return b"".join(map(self._log, sorted(self._nodes))).decode(errors="replace")
+
+    def _environment(self, name: str) -> dict[str, str]:
+        own = {"SHARDKEEPER_NODE_ID": name, **self.own.get(name, {})}
+        paths = (str(TASKS), own.get("PYTHONPATH"), os.environ.get("PYTHONPATH"))
+        return {**self.environment, **own, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    def _code(self, name: str) -> int | None:
+        """Once it has ended."""
+        # not SIGTERM again: the second one means at once
+        self._nodes[name].end(signal.SIGCONT, _STOP_S)
+        return self._nodes[name].returncode
 
     def _log(self, name: str) -> bytes:
         return (self.folder / f"{name}.log").read_bytes()
