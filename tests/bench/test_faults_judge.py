@@ -161,10 +161,7 @@ TWO_MISSED = replace(MISSED, missed_count=2)
 GOOD: dict[str, tuple[Callable[[], History], Change]] = {
     "as it is": (good, together()),
     "PostgreSQL away": (outage, together()),
-    "swept as soon as it was the sweep's": (
-        outage,
-        changed_run(3, created_at=AT + 81.0, finished_at=AT + 82.0),
-    ),
+    "swept within ten seconds": (outage, changed_run(3, created_at=AT + 71.9, finished_at=AT + 72.9)),
     "a worker was killed": (good, together(died(), pushed("workers killed", began_s=0.01))),
     "an overlap with one that was paused": (good, together(doubled, pushed("node paused for long"))),
     "an overlap with one that was cut off": (good, together(doubled, pushed("link to PostgreSQL cut"))),

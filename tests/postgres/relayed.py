@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from psycopg import conninfo
 
+from bench.faults.relay import Relay
 from tests.postgres.migrated import Migrated
-from tests.zookeeper.relay import Relay
 
 
 @contextmanager

@@ -138,7 +138,7 @@ def test_a_server_that_is_silent_over_a_link_that_lives_is_unavailable_within_bo
     with relayed(migrated) as (relay, url):
         connection = opened(migrated, url=url, lock_timeout_s=0.1, statement_timeout_s=0.2, silence_s=1)
         assert connection.fetch("SELECT 1") == [(1,)]
-        relay.freeze()
+        relay.stall()
         with pytest.raises(StoreUnavailable, match=r"has not answered for 1\.2 s"):
             connection.fetch("SELECT 1")
         relay.mend()

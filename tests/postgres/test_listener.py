@@ -111,7 +111,7 @@ def test_a_link_that_lives_and_carries_nothing_is_given_up_for_a_new_one(migrate
         listener = PostgresListener(ConnectionOptions(url), proof_s=0.3, quiet_s=0.1)
         with started(listener) as heard:
             assert heard.get(timeout=TIMEOUT_S) == ListenerState(True)
-            relay.freeze()
+            relay.stall()
             state = heard.get(timeout=TIMEOUT_S)
             assert isinstance(state, ListenerState)
             assert not state.listening

@@ -85,7 +85,7 @@ def _of_cover(history: History, job: Job, run: Run) -> Iterator[Violation]:
         return
     window_s = history.options.on_time_window_s
     if run.trigger_kind == "schedule":
-        # judged to be on time, and then held up for as long as a statement may take: the sweep waits for so long
+        # judged to be on time, and then held up for as long as a statement may take: the sweep waits for it
         if age_s >= window_s + history.options.statement_timeout_s:
             yield _of(run, f"was created {age_s:.1f} s after its fire time, when it was the sweep's")
         return

@@ -16,11 +16,6 @@ from bench.faults.weather import bands_over
 PROMISE = "outages"
 LATE_AFTER_S = 1.0
 ACCOUNTED_WITHIN_S = 10.0
-RECONNECTS_S = 5.0
-"""What leaves the on-time window before the nodes are back is the sweep's too."""
-SWEPT_WITHIN_S = 12.0
-"""Of the instant from which a fire is the sweep's: two of its rounds, as the first may only end a window that a round
-before it had begun, and could not end."""
 
 
 def check(history: History) -> Iterator[Violation]:
@@ -69,20 +64,10 @@ def _accounted(history: History, band: Band) -> Iterator[Violation]:
             for fire, covers in covers_of(history, job).items()
             if covers and band.began <= fire <= band.healed
         }
-        late = [at for fire, at in created.items() if at > _to_be_accounted_by(history, band, fire)]
+        late = [at for at in created.values() if at > band.healed + ACCOUNTED_WITHIN_S]
         if late:
             what = f"{len(late)} fires of {job.name} in the absence of PostgreSQL were accounted for only"
             yield Violation(PROMISE, f"{what} {max(late) - band.healed:.1f} s after its return")
-
-
-def _to_be_accounted_by(history: History, band: Band, fire: float) -> float:
-    """Owners look back at what is inside the on-time window. What has left it is the sweep's once it is older by a
-    whole statement time-out, so that the two never meet at one fire (docs/architecture.md, rule 9)."""
-    window_s = history.options.on_time_window_s
-    if band.healed - fire < window_s - RECONNECTS_S:
-        return band.healed + ACCOUNTED_WITHIN_S
-    swept_from = fire + window_s + history.options.statement_timeout_s
-    return max(band.healed, swept_from) + SWEPT_WITHIN_S
 
 
 def _recorded(history: History, band: Band) -> Iterator[Violation]:
