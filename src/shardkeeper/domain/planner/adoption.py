@@ -109,10 +109,12 @@ class Adoption:
     def answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
         """Start what was claimed; there may be room for more."""
         self._mind.holdings.answered(event.asked)
-        actions = self._launching.take(event.claimed, moment)
-        if self._mind.creates and (more := self._mind.holdings.next_waiting()):
-            actions.append(Claim(self._mind.incarnation, more))
-        return actions
+        return [*self._launching.take(event.claimed, moment), *self.claim_waiting()]
+
+    def claim_waiting(self) -> list[Action]:
+        """As much of what waits for room as there is room for."""
+        waiting = self._mind.holdings.next_waiting() if self._mind.creates else ()
+        return [Claim(self._mind.incarnation, waiting)] if waiting else []
 
     def _is_to_take(self, row: Pending, job: JobVersion) -> bool:
         mind = self._mind

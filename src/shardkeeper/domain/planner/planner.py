@@ -129,7 +129,7 @@ class Planner:
             PendingDue: self._pending_due,
             PendingRead: self._adoption.read,
             ClaimsAnswered: self._claims_answered,
-            Pulled: self._pulling.answered,
+            Pulled: self._pulled,
             PullDue: self._pulling.due,
             AttemptBegan: self._closing.began,
             AttemptsOver: self._over,
@@ -168,6 +168,10 @@ class Planner:
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
         found = self._adoption.look() if event.jobs else []
         return [*self._launching.pinned_read(event, moment), *found]
+
+    def _pulled(self, event: Pulled, moment: Moment) -> list[Action]:
+        # a pull that brought less than it might have leaves its share to what has an owner
+        return [*self._pulling.answered(event, moment), *self._adoption.claim_waiting()]
 
     def _claims_answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
         return [*self._adoption.answered(event, moment), *self._adoption.refill()]

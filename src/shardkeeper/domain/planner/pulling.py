@@ -21,14 +21,11 @@ Versions = tuple[int, int]
 
 
 class Pulling:
-    """``more``: the last pull brought all that it asked for, so there may be more."""
-
     def __init__(self, mind: Mind, launching: Launching) -> None:
         self._mind = mind
         self._launching = launching
         self._under_way = False
         self._again = False
-        self._more = False
         self._not_here: set[str] = set()
         """Jobs whose labels this node does not have."""
         self._unread: dict[str, int] = {}
@@ -48,7 +45,7 @@ class Pulling:
             return []
         most = mind.holdings.room_to_pull(mind.settings.busy_at)
         if most <= 0:
-            self._more = True
+            self._mind.holdings.pulls_wait = True
             return []
         self._under_way, self._again = True, False
         mind.holdings.reserve_for_pull(most)
@@ -76,9 +73,9 @@ class Pulling:
         mind.holdings.release(event.most)
         self._under_way = False
         if event.claimed is None:
-            self._more = True
+            self._mind.holdings.pulls_wait = True
             return []
-        self._more = len(event.claimed) >= event.most
+        self._mind.holdings.pulls_wait = len(event.claimed) >= event.most
         own = [one for one in event.claimed if self._runs_here(one.run.job_version, one.run.impl_version)]
         others = [one for one in event.claimed if one not in own] if len(own) < len(event.claimed) else []
         hopeless = [one for one in others if self._is_hopeless(one, moment.mono)]
@@ -143,7 +140,7 @@ class Pulling:
 
     def refill(self) -> list[Action]:
         """Room came free: pull when there was more before, in batches worth a call."""
-        if not self._more or self._under_way:
+        if not self._mind.holdings.pulls_wait or self._under_way:
             return []
         holdings = self._mind.holdings
         worth = max(1, (holdings.ahead - 1) // 2)
@@ -165,7 +162,7 @@ class Pulling:
     def forget(self) -> None:
         """This incarnation is dead: what it asked for is another's, and the answer will be ignored."""
         self._under_way = self._again = False
-        self._more = True
+        self._mind.holdings.pulls_wait = True
 
     def _not_jobs(self) -> tuple[str, ...]:
         declined = set()
