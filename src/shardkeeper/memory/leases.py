@@ -96,7 +96,7 @@ class MemoryLeases(Connection):
 
 
 def as_lease(row: LeaseRow) -> Lease:
-    return Lease(row.who.node_id, row.who.incarnation, row.beat, row.state)
+    return Lease(row.who.node_id, row.who.incarnation, row.beat, row.state, row.who.labels)
 
 
 def _as_held(row: Attempt) -> Held:
