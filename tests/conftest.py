@@ -30,8 +30,8 @@ _numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m "not postgres and not zookeeper"` chooses what needs no server, without anybody writing the marks. Folders with
-    files that take a minute come first, so that at the end no process waits for another's last one."""
+    """`-m "not postgres and not zookeeper"` chooses what needs no server, without anybody writing the marks. Folders
+    with files that take a minute come first, so that at the end no process waits for another's last one."""
     for item in items:
         for name in getattr(item, "fixturenames", ()):
             if name in _MARKED_BY_FIXTURE:

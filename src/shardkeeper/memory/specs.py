@@ -44,6 +44,13 @@ class MemorySpecs(Connection):
             (),
             database.now(),
             "",
+            tuple(
+                Declined(job.job_name, node_id, reason, (job_version, impl_version))
+                for job in {job.job_name: job for job in jobs}.values()
+                for (node_id, job_version, impl_version), reason in database.declined.get(
+                    job.job_name, {}
+                ).items()
+            ),
         )
 
     @store_call

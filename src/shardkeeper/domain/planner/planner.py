@@ -125,7 +125,7 @@ class Planner:
             RunsAnswered: self._firing.answered,
             RunsUnanswered: self._firing.unanswered,
             PendingDue: self._pending_due,
-            PendingRead: self._adoption.read,
+            PendingRead: self._pending_read,
             ClaimsAnswered: self._claims_answered,
             Pulled: self._pulling.answered,
             PullDue: self._pulling.due,
@@ -164,8 +164,12 @@ class Planner:
         return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]
 
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
+        self._pulling.pinned_read(event)
         found = self._adoption.look() if event.jobs else []
         return [*self._launching.pinned_read(event, moment), *found]
+
+    def _pending_read(self, event: PendingRead, moment: Moment) -> list[Action]:
+        return [*self._adoption.read(event, moment), *self._pulling.pending_read(event)]
 
     def _claims_answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
         return [*self._adoption.answered(event, moment), *self._adoption.refill()]
