@@ -45,6 +45,7 @@ class MemoryLeases(Connection):
         if own is not None and alive:
             own.beat += 1
             own.beaten_at = now
+            database.note(What.BEATEN, incarnation=incarnation)
         node_id = "" if own is None else own.who.node_id
         return BeatAnswer(
             alive,
