@@ -1,5 +1,6 @@
-"""What is closed for want of a node that could run it had none for long enough (rule 4): a node that has the labels and
-the code counts, however full or wrong its clock is.
+"""What is closed for want of a node that could run it had none for long enough, before the eyes of some node (rule 4).
+
+A node that has the labels and the code counts, however full or wrong its clock is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from shardkeeper.domain.view import matches
 from shardkeeper.memory.history import What
 from shardkeeper.memory.rows import Attempt
 from shardkeeper.memory.runs import NO_ELIGIBLE_NODE
+from shardkeeper.simulation.checker.held import process_of
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
@@ -22,18 +24,27 @@ Life = tuple[str, datetime, datetime]
 def check(world: World) -> Iterator[Broken]:
     """Goes over the rows."""
     lives = list(_lives(world))
-    for run in world.database.runs.values():
-        for row in (row for rows in run.attempts.values() for row in rows):
-            if row.error_type == NO_ELIGIBLE_NODE and row.finished_at is not None:
-                for incarnation, since, until in lives:
-                    long_ago = row.finished_at - timedelta(seconds=world.conditions.unrunnable_after_s)
-                    if since <= long_ago and until >= row.finished_at and _fits(world, incarnation, row):
-                        name = f"item {row.key.item} of run {run.run_id} of {run.job_name}"
-                        what = (
-                            f"{name} was given up at {row.finished_at}, and {incarnation} could have run it"
-                        )
-                        yield Broken(PROMISE, what, f"run_id={run.run_id},")
-                        break
+    rows = (row for run in world.database.runs.values() for own in run.attempts.values() for row in own)
+    for row in rows:
+        if row.error_type == NO_ELIGIBLE_NODE and row.finished_at is not None:
+            wrong = _wrong(world, lives, row, row.finished_at)
+            if wrong is not None:
+                name = f"item {row.key.item} of run {row.key.run_id} of {row.run.job_name}"
+                what = f"{name} was given up at {row.finished_at}, and {wrong}"
+                yield Broken(PROMISE, what, f"run_id={row.key.run_id},")
+
+
+def _wrong(world: World, lives: list[Life], row: Attempt, at: datetime) -> str | None:
+    """A life that found itself dead and began anew has watched all the same: its process has."""
+    long_ago = at - timedelta(seconds=world.conditions.unrunnable_after_s)
+    able = [
+        name for name, since, until in lives if since <= long_ago and until >= at and _fits(world, name, row)
+    ]
+    if able:
+        return f"{able[0]} could have run it"
+    here = {process_of(name) for name, since, until in lives if since <= at <= until}
+    before = {process_of(name) for name, since, _ in lives if since <= long_ago}
+    return None if here & before else "nobody had watched it for so long"
 
 
 def _lives(world: World) -> Iterator[Life]:
