@@ -17,6 +17,7 @@ LATENCY_S = 0.1
 HARMLESS = ("starts ", "asked to leave", "has left", "has chosen")
 """Of what the nemesis says."""
 LONG_AGO = timedelta(seconds=60)
+"""A fault that began so long before the last beat is not the cause."""
 
 
 def check(world: World) -> Iterator[Broken]:
@@ -56,7 +57,9 @@ def _undisturbed(world: World) -> Iterator[Broken]:
         if line.who == "nemesis" and not any(word in str(line.what) for word in HARMLESS)
     ]
     for entry in world.database.history.of(What.TAKEN_OVER):
-        if not any(entry.at - LONG_AGO <= at <= entry.at for at in faults):
+        lease = world.database.leases.get(entry.incarnation or "")
+        last_beat = entry.at if lease is None else lease.beaten_at
+        if not any(last_beat - LONG_AGO <= at <= entry.at for at in faults):
             yield Broken(
                 PROMISE, f"{entry.incarnation} was taken over, and nothing had befallen it", entry.incarnation
             )
