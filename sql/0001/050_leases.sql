@@ -2,7 +2,8 @@
 
 create function shardkeeper.lease_json(l shardkeeper.lease) returns jsonb
     language sql stable
-    return jsonb_build_object('node_id', l.node_id, 'incarnation', l.incarnation, 'beat', l.beat, 'state', l.state);
+    return jsonb_build_object('node_id', l.node_id, 'incarnation', l.incarnation, 'beat', l.beat, 'state', l.state,
+                              'labels', l.labels);
 
 -- The port's join: {joined, predecessor, now}. The partial unique index decides between two that join at once.
 create function shardkeeper.join_cluster(

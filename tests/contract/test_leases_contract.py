@@ -92,6 +92,13 @@ def test_a_beat_tells_of_all_leases_that_are_not_dead(story: Story) -> None:
     assert leases == {A: LeaseState.ACTIVE, B: LeaseState.DRAINING}
 
 
+def test_a_beat_tells_the_labels_of_each_node(story: Story) -> None:
+    who = Registration("labelled", "labelled/1", "host", 1, 1.0, {"zone": "east"}, "0")
+    assert story.world.leases.join(who).joined
+    labels = {each.incarnation: each.labels for each in story.beat(A).leases}
+    assert labels["labelled/1"] == {"zone": "east"}
+
+
 def test_of_a_node_without_a_living_lease_a_beat_tells_of_the_newest_dead_one(story: Story) -> None:
     story.kill(A)
     assert story.join(A2)

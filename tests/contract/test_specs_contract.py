@@ -263,6 +263,22 @@ def test_who_declines_a_job_is_told_with_its_pending_attempts(story: Story) -> N
     assert pending.declined_by == ()
 
 
+def test_pinned_versions_come_with_who_declines_their_jobs(story: Story) -> None:
+    story.job()
+    version = story.world.specs.load().jobs[0].version
+    refusals = (
+        Declined("job", "node-b", "no module named tasks", (version, 1)),
+        Declined("job", "node-c", "not understood"),
+    )
+    story.world.specs.decline(refusals)
+    told = story.world.specs.pinned([version], []).declined
+    assert {(one.node_id, one.reason, one.versions) for one in told} == {
+        ("node-b", "no module named tasks", (version, 1)),
+        ("node-c", "not understood", (0, 0)),
+    }
+    assert story.world.specs.pinned([], []).declined == ()
+
+
 def test_a_job_is_listed_with_why_nodes_decline_it(story: Story) -> None:
     story.job()
     story.world.specs.decline([Declined("job", "node-b", "no module named tasks")])

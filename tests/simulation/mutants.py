@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -18,6 +18,11 @@ from shardkeeper.memory.rules import Rules
 class StampAtBegin(Rules):
     def stamp(self, begun_at: datetime, committed_at: datetime) -> datetime:
         return begun_at
+
+
+class HighestNumberSeen(Rules):
+    def seen_until(self, latest: int, unfinished: Iterable[int]) -> int:
+        return latest
 
 
 class InvalidVersionsCount(Rules):
@@ -70,6 +75,16 @@ class PinnedToNobody(Rules):
         return True
 
 
+class DeadNodesClaim(Rules):
+    def may_claim(self, lease: LeaseRow | None) -> bool:
+        return lease is not None
+
+
+class UnheardIsUnheard(Rules):
+    def is_callers(self, row: Attempt, incarnation: str) -> bool:
+        return False
+
+
 class ClaimNoStands(Rules):
     def next_claim_no(self, claim_no: int) -> int:
         return claim_no or 1
@@ -77,6 +92,11 @@ class ClaimNoStands(Rules):
 
 class AnybodyRecords(Rules):
     def is_holder(self, row: Attempt, incarnation: str, claim_no: int) -> bool:
+        return True
+
+
+class AnybodyReports(Rules):
+    def may_report(self, row: Attempt, incarnation: str, claim_no: int) -> bool:
         return True
 
 
@@ -102,6 +122,33 @@ class RetriedForEver(Rules):
 
 class ReissuedForEver(Rules):
     def may_reissue(self, row: Attempt) -> bool:
+        return True
+
+
+class NothingIsReissued(Rules):
+    def may_reissue(self, row: Attempt) -> bool:
+        return False
+
+
+class GivingBackIsATry(Rules):
+    def tries_after_giving_back(self, row: Attempt) -> int:
+        return row.tries + 1
+
+
+class NewestIsNext(Rules):
+    def turn(self, run: Run) -> tuple[datetime, int]:
+        return datetime.max.replace(tzinfo=UTC) - (
+            run.fire_time - datetime.min.replace(tzinfo=UTC)
+        ), -run.run_id
+
+
+class SweptToThisDay(Rules):
+    def swept_until(self, now: datetime, lag: timedelta) -> datetime:
+        return now
+
+
+class WatermarkMovesAtOnce(Rules):
+    def ends_window(self, jobs_left: bool) -> bool:
         return True
 
 

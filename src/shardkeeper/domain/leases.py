@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from shardkeeper.domain.frozen import EMPTY
 from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.domain.view import View
 
@@ -25,6 +26,7 @@ class Lease:
     incarnation: str
     beat: int
     state: LeaseState
+    labels: Mapping[str, str] = field(default=EMPTY, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,19 @@ class Author:
     def transaction(self) -> Iterator[None]:
         """Gather the changes made within and commit them together at its end; an exception rolls them
         back."""
-        begun_at = self._database.now()
+        database = self._database
+        begun_at, number = database.now(), database.number("change")
         changes: list[Change] = []
         self._open = changes
+        database.unfinished[number] = None
         try:
-            yield
+            try:
+                yield
+            finally:
+                self._open = None
+            self._commit(changes, begun_at, number)
         finally:
-            self._open = None
-        self._commit(changes, begun_at)
+            database.unfinished.pop(number, None)
 
     def put_job(self, name: str, **columns: Any) -> None:
         """Insert the job, or update these columns of it. Raises ValueError where SQL's CHECKs would refuse."""
@@ -115,9 +120,9 @@ class Author:
         if self._open is not None:
             self._open.append(change)
         else:
-            self._commit([change], self._database.now())
+            self._commit([change], self._database.now(), self._database.number("change"))
 
-    def _commit(self, changes: list[Change], begun_at: datetime) -> None:
+    def _commit(self, changes: list[Change], begun_at: datetime, number: int) -> None:
         database = self._database
         with database.lock:
             changed = _Changed()
@@ -131,9 +136,10 @@ class Author:
                 raise
             stamp = database.rules.stamp(begun_at, database.now())
             for name in changed.impls:
-                self._version_impl(name, stamp)
+                self._version_impl(name, stamp, number)
             for name in changed.jobs:
-                self._version_job(name, stamp)
+                self._version_job(name, stamp, number)
+            database.unfinished.pop(number, None)
             if changed.jobs or changed.impls:
                 database.tell(Hint("specs", frozenset(changed.jobs), frozenset(changed.impls)))
 
@@ -158,7 +164,7 @@ class Author:
         _put(changed, sources, key, row)
         changed.impls[impl] = None
 
-    def _version_job(self, name: str, stamp: datetime) -> None:
+    def _version_job(self, name: str, stamp: datetime, change: int) -> None:
         database = self._database
         row = database.jobs.get(name)
         spec = None if row is None else job_json(row)
@@ -171,7 +177,7 @@ class Author:
         version = JobVersion(name, number, spec, terms, _after(stamp, latest))
         versions.append(version)
         database.job_version_by_no[number] = version
-        database.job_changes[name] = database.number("change")
+        database.job_changes[name] = change
         for followed in terms.follows.get("jobs", ()) if terms else ():
             database.followers.setdefault(followed, {})[name] = None
         database.note(What.VERSION, job_name=name, version=number, note="deleted" if spec is None else None)
@@ -179,7 +185,7 @@ class Author:
             database.paid_until.pop(name, None)
             close_with_job(database, name)
 
-    def _version_impl(self, name: str, stamp: datetime) -> None:
+    def _version_impl(self, name: str, stamp: datetime, change: int) -> None:
         database = self._database
         row, sources = database.impls.get(name), database.sources.get(name, {})
         impl = None if row is None else impl_json(row)
@@ -192,7 +198,7 @@ class Author:
         version = ImplVersion(name, number, impl, inputs, _after(stamp, latest))
         versions.append(version)
         database.impl_version_by_no[number] = version
-        database.impl_changes[name] = database.number("change")
+        database.impl_changes[name] = change
         database.note(
             What.IMPL_VERSION, job_name=name, version=number, note="deleted" if impl is None else None
         )

@@ -32,7 +32,7 @@ def claim_items(
 def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: datetime) -> Claimed | None:
     """None: not to be had."""
     who = lease.who
-    if row.status is AttemptStatus.RUNNING and row.incarnation == who.incarnation:
+    if database.rules.is_callers(row, who.incarnation):
         return as_claimed(row)
     if not database.rules.is_claimable(row, who.node_id, now) or not admit(database, row, now):
         return None

@@ -183,7 +183,7 @@ def release_live_run(database: MemoryDatabase, run: Run, now: datetime) -> None:
     del database.live_run[run.job_name]
     if not queue:
         return
-    heir = min(queue, key=lambda each: (each.fire_time, each.run_id))
+    heir = min(queue, key=database.rules.turn)
     queue.remove(heir)
     heir.waiting = False
     _hold(database, heir)

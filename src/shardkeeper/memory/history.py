@@ -56,6 +56,8 @@ class What(StrEnum):
     CLOSED_PENDING = "closed_pending"
     """An attempt that nobody held was closed (stop, delete, no eligible node); ``note`` is its status."""
     JOINED = "joined"
+    BEATEN = "beaten"
+    """It raised its own beat, and read those of all others."""
     DRAINING = "draining"
     ACTIVE = "active"
     LEFT = "left"

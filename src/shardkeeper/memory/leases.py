@@ -45,6 +45,7 @@ class MemoryLeases(Connection):
         if own is not None and alive:
             own.beat += 1
             own.beaten_at = now
+            database.note(What.BEATEN, incarnation=incarnation)
         node_id = "" if own is None else own.who.node_id
         return BeatAnswer(
             alive,
@@ -96,7 +97,7 @@ class MemoryLeases(Connection):
 
 
 def as_lease(row: LeaseRow) -> Lease:
-    return Lease(row.who.node_id, row.who.incarnation, row.beat, row.state)
+    return Lease(row.who.node_id, row.who.incarnation, row.beat, row.state, row.who.labels)
 
 
 def _as_held(row: Attempt) -> Held:

@@ -59,7 +59,7 @@ def _give_back(database: MemoryDatabase, row: Attempt, outcome: Outcome, now: da
     if database.rules.is_stopping(row.run):
         return _end(database, row, outcome, now, AttemptStatus.STOPPED)
     let_go(database, row)
-    row.status = AttemptStatus.PENDING
+    row.status, row.tries = AttemptStatus.PENDING, database.rules.tries_after_giving_back(row)
     if outcome.delay_s > 0:
         not_before = now + timedelta(seconds=outcome.delay_s)
         row.claim_key, row.not_before = moved_claim_key(row, not_before), not_before
@@ -99,7 +99,7 @@ def _end(
 def report_one(database: MemoryDatabase, incarnation: str, report: Progress) -> None:
     """Take over what a running attempt says of itself; ignored when it is no longer that claim's."""
     row = database.attempt(report.key)
-    if row is None or not database.rules.is_holder(row, incarnation, report.claim_no) or _unstorable(report):
+    if row is None or not database.rules.may_report(row, incarnation, report.claim_no) or _unstorable(report):
         return
     if report.phase is not None:
         row.phase = report.phase
@@ -112,7 +112,8 @@ def report_one(database: MemoryDatabase, incarnation: str, report: Progress) -> 
         row.progress_message = report.message
     if report.checkpoint is not None:
         row.checkpoint = report.checkpoint
-        database.note(What.SAVED, row=row, note=json.dumps(report.checkpoint, sort_keys=True))
+        saved = json.dumps(report.checkpoint, sort_keys=True)
+        database.note(What.SAVED, row=row, note=saved, incarnation=incarnation, claim_no=report.claim_no)
     if report.code_version is not None:
         row.code_version = report.code_version
     _note_compensable(row, report.compensable, report.phase)

@@ -44,6 +44,13 @@ class Rules:
         off = later.terms is None or not later.terms.enabled
         return off and fire_time < later.in_force_from <= now
 
+    # The change feed: rule 2 of the protocol.
+
+    def seen_until(self, latest: int, unfinished: Iterable[int]) -> int:
+        """Up to which change a reading has seen all: a transaction has its number from its begin, and may commit after
+        one that has a higher number."""
+        return min([latest, *(number - 1 for number in unfinished)])
+
     # Creation: rule 3 of the protocol.
 
     def is_due(self, fire_time: datetime, now: datetime) -> bool:
@@ -98,6 +105,10 @@ class Rules:
         """Items are claimed of a run only by whom the *pinned* version makes their owner."""
         return run.version.version == job_version
 
+    def is_callers(self, row: Attempt, incarnation: str) -> bool:
+        """What the caller holds already is in the answer: it may not have heard the first one."""
+        return row.status is AttemptStatus.RUNNING and row.incarnation == incarnation
+
     def next_claim_no(self, claim_no: int) -> int:
         return claim_no + 1
 
@@ -151,6 +162,10 @@ class Rules:
     def is_holder(self, row: Attempt, incarnation: str, claim_no: int) -> bool:
         """Only who holds the attempt under this very claim may say how it ended."""
         return row.status is AttemptStatus.RUNNING and self.same_claim(row, incarnation, claim_no)
+
+    def may_report(self, row: Attempt, incarnation: str, claim_no: int) -> bool:
+        """Checkpoints and progress are conditional on the claim, as outcomes are."""
+        return self.is_holder(row, incarnation, claim_no)
 
     def is_repeated(self, row: Attempt, incarnation: str, claim_no: int) -> bool:
         return row.answered and self.same_claim(row, incarnation, claim_no)
@@ -208,12 +223,28 @@ class Rules:
         """A second living incarnation of a node_id is refused."""
         return newest is None or newest.state is LeaseState.DEAD
 
+    def tries_after_giving_back(self, row: Attempt) -> int:
+        """What a node gives back uses up nothing."""
+        return row.tries
+
     # The live_run row: rule 10 of the protocol.
+
+    def turn(self, run: Run) -> tuple[datetime, int]:
+        """Of those that wait, the smallest comes next: the oldest fire."""
+        return run.fire_time, run.run_id
 
     def has_turn(self, run: Run) -> bool:
         return not run.waiting
 
     # The sweep: rule 9 of the protocol.
+
+    def swept_until(self, now: datetime, lag: timedelta) -> datetime:
+        """It stays behind by the on-time window and the longest statement."""
+        return now - lag
+
+    def ends_window(self, jobs_left: bool) -> bool:
+        """The watermark moves when the last slice is done."""
+        return not jobs_left
 
     def still_sweeps(self, duty: Duty | None, lease: LeaseRow | None, incarnation: str) -> bool:
         return duty is not None and duty.holder == incarnation and self.may_create(lease)

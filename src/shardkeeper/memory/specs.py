@@ -44,6 +44,13 @@ class MemorySpecs(Connection):
             (),
             database.now(),
             "",
+            tuple(
+                Declined(job.job_name, node_id, reason, (job_version, impl_version))
+                for job in {job.job_name: job for job in jobs}.values()
+                for (node_id, job_version, impl_version), reason in database.declined.get(
+                    job.job_name, {}
+                ).items()
+            ),
         )
 
     @store_call
@@ -66,6 +73,9 @@ class MemorySpecs(Connection):
 def _rows_of(database: MemoryDatabase, jobs: Iterable[str], impls: Iterable[str]) -> SpecRows:
     jobs, impls = frozenset(jobs), frozenset(impls)
     horizon = database.now() - database.on_time_window
+    latest = max(
+        max(database.job_changes.values(), default=0), max(database.impl_changes.values(), default=0)
+    )
     return SpecRows(
         jobs,
         impls,
@@ -73,9 +83,7 @@ def _rows_of(database: MemoryDatabase, jobs: Iterable[str], impls: Iterable[str]
         tuple(row for name in sorted(impls) for row in impl_rows(database, name, horizon)),
         tuple(row for name in sorted(jobs) for row in pause_rows(database, name, horizon)),
         horizon,
-        str(
-            max(max(database.job_changes.values(), default=0), max(database.impl_changes.values(), default=0))
-        ),
+        str(database.rules.seen_until(latest, database.unfinished)),
     )
 
 

@@ -26,7 +26,7 @@ class MemorySweep(Connection):
             return None
         sweep = database.sweep
         if sweep.window_until is None:
-            until = database.now() - database.on_time_window
+            until = database.rules.swept_until(database.now(), database.on_time_window)
             if until <= sweep.watermark:
                 return None
             sweep.window_until, sweep.cursor = until, ""
@@ -51,7 +51,7 @@ class MemorySweep(Connection):
         for record in records:
             _insert_record(database, record)
         sweep.cursor = names[-1] if names else sweep.cursor
-        if not _next_jobs(database, 1):
+        if database.rules.ends_window(bool(_next_jobs(database, 1))):
             sweep.watermark, sweep.window_until, sweep.cursor = done.window_until, None, ""
             database.note(What.SWEPT, fire_until=done.window_until)
         return True

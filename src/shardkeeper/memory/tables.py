@@ -36,6 +36,8 @@ class Tables:
     pauses: dict[str, list[PauseRecord]] = field(default_factory=dict)
     job_changes: dict[str, int] = field(default_factory=dict)
     impl_changes: dict[str, int] = field(default_factory=dict)
+    unfinished: dict[int, None] = field(default_factory=dict)
+    """Numbers of changes whose transactions have begun and are not committed."""
     declined: dict[str, dict[tuple[str, int, int], str]] = field(default_factory=dict)
 
     # runs

@@ -72,7 +72,11 @@ class HistoryReader:
                 missing.pop(impl_row.version, None)
             except (SpecInvalid, UnknownSpec) as error:
                 missing[impl_row.version] = str(error)
-        return PinnedRead(tuple(jobs), tuple(impls), missing)
+        declined: dict[str, set[tuple[int, int, str]]] = {}
+        for each in rows.declined:
+            declined.setdefault(each.job_name, set()).add((*(each.versions or (0, 0)), each.node_id))
+        who = {name: frozenset(nodes) for name, nodes in declined.items()}
+        return PinnedRead(tuple(jobs), tuple(impls), missing, who)
 
     def _job_versions(self, rows: list[JobVersionRow], reading: Reading) -> tuple[JobVersion, ...]:
         """Each valid version with its interval: up to the next valid one, or the deletion."""

@@ -47,7 +47,7 @@ class SpecRows:
     Of each job and impl named here the rows are *all* versions not marked invalid that are in force at or
     after ``horizon`` (the one in force at the horizon, and all later), oldest first. ``jobs_named`` and
     ``impls_named`` list every name that the answer is complete for, so that a name without rows means:
-    nothing is in force any more.
+    nothing is in force any more. ``declined``: with pinned versions, the refusals of all nodes to run their jobs.
     """
 
     jobs_named: frozenset[str]
@@ -57,6 +57,7 @@ class SpecRows:
     pauses: tuple[PauseRow, ...]
     horizon: datetime
     token: str
+    declined: tuple[Declined, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ class SpecStore(Protocol):
         """The same for these names only (a NOTIFY told them); the token is not to be used."""
 
     def pinned(self, job_versions: Sequence[int], impl_versions: Sequence[int]) -> SpecRows:
-        """Exactly these versions, whether in force or not, marked or not; the token and horizon mean
-        nothing."""
+        """Exactly these versions, whether in force or not, marked or not, and who declines their jobs; the token and
+        horizon mean nothing."""
 
     def mark_invalid(self, marks: Sequence[InvalidMark]) -> None:
         """Write validity and job_status.problem, and one alert per version; idempotent; no trigger of the

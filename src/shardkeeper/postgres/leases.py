@@ -80,7 +80,8 @@ class PostgresLeases:
 
 
 def _lease(columns: Mapping[str, Any]) -> Lease:
-    return Lease(columns["node_id"], columns["incarnation"], columns["beat"], LeaseState(columns["state"]))
+    state = LeaseState(columns["state"])
+    return Lease(columns["node_id"], columns["incarnation"], columns["beat"], state, columns["labels"])
 
 
 def _held(columns: Mapping[str, Any]) -> Held:

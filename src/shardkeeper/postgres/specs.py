@@ -89,6 +89,10 @@ SELECT impl_name, version, impl, sources, in_force_from FROM shardkeeper.impl_ve
 WHERE version = ANY (%s) ORDER BY version
 """
 
+_DECLINES: Final = """
+SELECT job_name, node_id, reason, job_version, impl_version FROM shardkeeper.node_decline WHERE job_name = ANY (%s)
+"""
+
 # The alert only with the mark: whoever marks first tells of it.
 _MARK: Final = """
 WITH marked AS (
@@ -175,10 +179,15 @@ class PostgresSpecs:
                 jobs = tuple(JobVersionRow(*row) for row in raw.execute(_PINNED_JOBS, [list(job_versions)]))
                 found = raw.execute(_PINNED_IMPLS, [list(impl_versions)])
                 impls = tuple(map(_impl_row, found))
-            jobs_named = frozenset(row.job_name for row in jobs)
-            return SpecRows(
-                jobs_named, frozenset(row.impl_name for row in impls), jobs, impls, (), horizon, xmin
-            )
+                jobs_named = frozenset(row.job_name for row in jobs)
+                declined = tuple(
+                    Declined(job_name, node_id, reason, (job_version, impl_version))
+                    for job_name, node_id, reason, job_version, impl_version in raw.execute(
+                        _DECLINES, [list(jobs_named)]
+                    )
+                )
+            impls_named = frozenset(row.impl_name for row in impls)
+            return SpecRows(jobs_named, impls_named, jobs, impls, (), horizon, xmin, declined)
 
         return self._connection.run(read)
 

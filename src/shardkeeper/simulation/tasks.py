@@ -19,6 +19,8 @@ from shardkeeper.ports.workers import (
     WorkersChanged,
 )
 
+CANCELLED = "cancelled"
+"""What a task says that ends itself for good."""
 FOREVER = float("inf")
 UNDOABLE = "tasks:Other"
 """What has a ``compensate``."""
@@ -38,9 +40,13 @@ class Witness:
     began: datetime
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     """Where it was told to go on from."""
+    entrypoint: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     ended: datetime | None = None
     status: str | None = None
     """None: it is still running, or was cut off by the death of its node."""
+    cancelled: bool = False
+    """It ended itself for good."""
 
 
 @dataclass(slots=True)
@@ -69,8 +75,12 @@ class Witnesses:
     def begin(self, node_id: str, process_no: int, order: AttemptOrder) -> None:
         """A worker begins with it."""
         name = str(order.context["job_name"])
-        given = order.context["checkpoint"]
-        self.all.append(Witness(node_id, process_no, name, order.key, order.claim_no, self.now(), given))
+        given, parameters = order.context["checkpoint"], order.context["parameters"]
+        self.all.append(
+            Witness(
+                node_id, process_no, name, order.key, order.claim_no, self.now(), given, order.entrypoint, parameters
+            )
+        )  # fmt: skip
 
     def hear(self, process_no: int, event: WorkerEvent) -> None:
         """A worker has told how it ended (orders that never began have no witness), or how many there are."""
@@ -81,6 +91,7 @@ class Witnesses:
                 mine = one.process_no == process_no and one.ended is None
                 if mine and (one.key, one.claim_no) == (event.key, event.claim_no):
                     one.ended, one.status = self.now(), event.ending.status
+                    one.cancelled = event.ending.cancelled
                     return
 
     def cut_off(self, process_no: int) -> None:
@@ -155,7 +166,7 @@ def _ending(kind: str, order: AttemptOrder) -> Ending:
     if kind == "retries later":
         return Ending(EndingStatus.RETRY_LATER, Phase.CALCULATE, delay_s=0.5)
     if kind == "cancels":
-        return Ending(EndingStatus.STOPPED, Phase.CALCULATE, error_message="cancelled", cancelled=True)
+        return Ending(EndingStatus.STOPPED, Phase.CALCULATE, error_message=CANCELLED, cancelled=True)
     if kind == "unstorable":
         return Ending(EndingStatus.COMPLETED, Phase.VALIDATE, result="half\x00done")
     if kind == "dies":

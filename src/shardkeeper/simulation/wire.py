@@ -29,6 +29,8 @@ class Wire:
     """Seconds that a call may take longer than usual."""
     lose: dict[str, int] = field(default_factory=dict)
     """Names of calls, and of how many of the next ones the answer is lost."""
+    late_s: dict[str, float] = field(default_factory=dict)
+    """Names of calls, and by how many seconds the next answer is late."""
 
     def cut(self) -> None:
         """Every call fails from now on; of those under way some arrived."""
@@ -41,6 +43,7 @@ class Wire:
         self.up = True
         self.flaky = self.slow_s = 0.0
         self.lose.clear()
+        self.late_s.clear()
 
 
 class Nesting:
@@ -66,6 +69,7 @@ class LaneLink(Link):
         self._calls = 0
         self._cuts_when_sent = 0
         self._answer_is_lost = False
+        self._late_s = 0.0
 
     @property
     def up(self) -> bool:
@@ -83,7 +87,8 @@ class LaneLink(Link):
 
     def latency_s(self) -> float:
         """Seconds that one way takes now."""
-        return self._rng.uniform(0.0002, 0.002) + self._rng.random() * self._wire.slow_s
+        late_s, self._late_s = self._late_s, 0.0
+        return self._rng.uniform(0.0002, 0.002) + self._rng.random() * self._wire.slow_s + late_s
 
     def before(self, call: str) -> None:
         if self._calls:
@@ -102,6 +107,7 @@ class LaneLink(Link):
 
     def after(self, call: str) -> None:
         wire = self._wire
+        self._late_s = wire.late_s.pop(call, 0.0)
         if wire.lose.get(call, 0) > 0:
             wire.lose[call] -= 1
             self._answer_is_lost = True

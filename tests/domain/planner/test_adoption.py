@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from shardkeeper.domain.planner.actions import (
 from shardkeeper.domain.planner.events import Hinted, OutcomesAnswered, PinnedRead
 from shardkeeper.domain.runs import AttemptStatus, RunStatus, TriggerKind
 from shardkeeper.domain.specs import Overlap
-from tests.domain.planner.desk import Desk, claimed, job, key, of, row
+from tests.domain.planner.desk import Desk, claimed, job, key, lease, of, row
 
 
 def with_job(desk: Desk, **spec: Any) -> Desk:
@@ -71,6 +72,20 @@ def test_a_node_that_fits_and_comes_back_ends_the_waiting() -> None:
     desk.view("n1", epoch=3)
     desk.seconds = 100
     assert of(desk.pending(row()), CloseUnrunnable) == []
+
+
+def test_nothing_is_closed_that_a_living_node_could_run_which_is_no_member_as_its_clock_is_wrong() -> None:
+    desk = with_job(Desk().up("n1"), node_selector={"gpu": "yes"})
+    for beat in range(1, 100, 30):
+        desk.seconds += 30
+        desk.beat(replace(lease("n2", beat), labels={"gpu": "yes"}))
+        assert of(desk.pending(row()), CloseUnrunnable) == []
+        assert of(desk.pending(row(pinned="n2")), CloseUnrunnable) == []
+    declined = [row(declined_by=("n2",)), row(pinned="n2", declined_by=("n2",))]
+    desk.pending(*declined)
+    desk.seconds += 61
+    (closing,) = of(desk.pending(*declined), CloseUnrunnable)
+    assert len(closing.keys) == 2
 
 
 def test_nothing_is_closed_while_no_member_is_known() -> None:

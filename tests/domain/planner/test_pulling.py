@@ -287,6 +287,34 @@ def test_the_head_of_a_queue_that_nobody_can_run_is_watched_by_its_versions() ->
     assert closing.keys == (key(run_id=2), key(run_id=3))
 
 
+def test_what_lies_and_can_run_here_is_pulled_whatever_its_job_asks_for_by_now() -> None:
+    desk = on_demand(Desk().up())
+    desk.specs(
+        job(every=None, until_s=0), job(number=11, every=None, since_s=0, node_selector={"zone": "north"})
+    )
+    assert [pull.not_jobs for pull in hint(desk)] == [("job",)]
+    pulled(desk, 8)
+    (pull,) = of(desk.pending(row(owned=False)), Pull)
+    assert pull.not_jobs == ()
+    pulled(desk, 8)
+    desk.pending()
+    assert [pull.not_jobs for pull in hint(desk)] == [("job",)]
+
+
+def test_what_others_have_the_labels_for_and_not_the_code_is_closed_by_who_pulls_it_in_vain() -> None:
+    desk = on_demand(Desk(unrunnable_after_s=60).up("n1", "n2"), node_selector={"gpu": "yes"})
+    desk.view("n1", "n2", epoch=2, labels={"n2": {"gpu": "yes"}})
+    version = desk.planner.mind.catalog.job_version(10)
+    assert version is not None
+    (asked,) = of(pulled(desk, 8, submitted(1)), ReadPinned)
+    assert asked == ReadPinned((10,), (1,))
+    desk.tell(PinnedRead((version,), (), {}, {"job": frozenset({(10, 1, "n2"), (9, 1, "n1")})}))
+    (back,) = of(pulled(desk, 8, submitted(2)), Record)
+    desk.seconds = 61
+    (closed,) = of(pulled(desk, 8, submitted(3)), Record)
+    assert (back.outcome.status, closed.outcome.status) == (AttemptStatus.PENDING, AttemptStatus.FAILED)
+
+
 def test_a_dead_incarnations_pull_counts_no_more() -> None:
     desk = on_demand(Desk().up())
     before = desk.incarnation

@@ -126,10 +126,9 @@ class Adoption:
         return rank is not None and row.waiting_s >= rank * mind.settings.adoption_delay_s
 
     def _anyone_fits(self, row: Pending, job: JobVersion) -> bool:
-        """Whether some effective member has the labels and the code. Being full or skewed never counts."""
+        """Whether some node has the labels and the code. Being full, skewed or unfit never counts."""
         if row.pinned_node is not None:
-            present = row.pinned_node in self._mind.membership.roster.positions
-            return present and row.pinned_node not in row.declined_by
+            return self._mind.membership.is_there(row.pinned_node) and row.pinned_node not in row.declined_by
         return self._mind.membership.anyone_fits(job.spec, row.declined_by)
 
     def _hopeless(self, unfit: list[Pending], mono: float) -> list[AttemptKey]:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pending
 from shardkeeper.domain.catalog import ImplHistory, JobHistory
+from shardkeeper.domain.frozen import EMPTY
 from shardkeeper.domain.leases import BeatAnswer, JoinAnswer, TakeoverAnswer
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
 from shardkeeper.domain.runs import AttemptKey
@@ -80,11 +81,13 @@ class SpecsRead:
 @value(frozen=True, slots=True)
 class PinnedRead:
     """Versions that attempts are pinned to. ``missing``: job or impl versions that cannot be read here, with
-    the reason."""
+    the reason. ``declined``: by name of the job, who cannot run it: version of the job (0: any), of its ImplSpec, node.
+    """
 
     jobs: tuple[JobVersion, ...]
     impls: tuple[ImplVersion, ...]
     missing: Mapping[int, str]
+    declined: Mapping[str, frozenset[tuple[int, int, str]]] = EMPTY
 
 
 @value(frozen=True, slots=True)

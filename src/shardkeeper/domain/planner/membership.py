@@ -3,14 +3,14 @@ draining (rule 8)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from shardkeeper.domain.leadership import accepts
 from shardkeeper.domain.leases import Lease, LeaseState
 from shardkeeper.domain.roster import Roster
 from shardkeeper.domain.sharding import order_of_nodes, owned_items, owner
 from shardkeeper.domain.specs import JobSpec, Strategy
-from shardkeeper.domain.view import LeaseView, View, effective_members
+from shardkeeper.domain.view import LeaseView, View, effective_members, matches
 
 
 class Membership:
@@ -20,6 +20,8 @@ class Membership:
         self._me = node_id
         self._view: View | None = None
         self._leases = LeaseView()
+        self._labels: dict[str, Mapping[str, str]] = {}
+        """Of the nodes whose lease is active, whether or not they are members."""
         self.roster = Roster(())
 
     @property
@@ -36,6 +38,7 @@ class Membership:
 
     def see_leases(self, leases: Iterable[Lease], stay: bool) -> None:
         """``stay``: this node is draining but still counts itself, until the others have read of it."""
+        leases = tuple(leases)
         live: dict[str, str] = {}
         draining: set[str] = set()
         dead: set[str] = set()
@@ -46,6 +49,7 @@ class Membership:
                 draining.add(lease.node_id)
             else:
                 live[lease.node_id] = lease.incarnation
+        self._labels = {one.node_id: one.labels for one in leases if live.get(one.node_id) == one.incarnation}
         self._leases = LeaseView(live=live, draining=frozenset(draining), dead=frozenset(dead))
 
     def refresh(self) -> Roster | None:
@@ -91,8 +95,17 @@ class Membership:
         return able.index(self._me) if self._me in able else None
 
     def anyone_fits(self, spec: JobSpec, declined: Collection[str]) -> bool:
-        """Whether some effective member has the labels and has not declined."""
-        return any(node not in declined for node in self.roster.eligible(spec.node_selector).node_ids)
+        """Whether some effective member has the labels and has not declined, or somebody whose lease is active: who is
+        skewed or cannot keep workers alive is no member, and takes work again as soon as that is over."""
+        members = self.roster.eligible(spec.node_selector).node_ids
+        return any(node not in declined for node in members) or any(
+            node not in declined and matches(labels, spec.node_selector)
+            for node, labels in self._labels.items()
+        )
+
+    def is_there(self, node_id: str) -> bool:
+        """Whether the node is a member or has an active lease."""
+        return node_id in self.roster.positions or node_id in self._labels
 
 
 def _shares(roster: Roster) -> list[tuple[str, float, frozenset[tuple[str, str]]]]:

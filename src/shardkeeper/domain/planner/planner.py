@@ -127,7 +127,7 @@ class Planner:
             RunsAnswered: self._firing.answered,
             RunsUnanswered: self._firing.unanswered,
             PendingDue: self._pending_due,
-            PendingRead: self._adoption.read,
+            PendingRead: self._pending_read,
             ClaimsAnswered: self._claims_answered,
             Pulled: self._pulled,
             PullDue: self._pulling.due,
@@ -166,12 +166,16 @@ class Planner:
         return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]
 
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
+        self._pulling.pinned_read(event)
         found = self._adoption.look() if event.jobs else []
         return [*self._launching.pinned_read(event, moment), *found]
 
     def _pulled(self, event: Pulled, moment: Moment) -> list[Action]:
         # a pull that brought less than it might have leaves its share to what has an owner
         return [*self._pulling.answered(event, moment), *self._adoption.claim_waiting()]
+
+    def _pending_read(self, event: PendingRead, moment: Moment) -> list[Action]:
+        return [*self._adoption.read(event, moment), *self._pulling.pending_read(event)]
 
     def _claims_answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
         return [*self._adoption.answered(event, moment), *self._adoption.refill()]

@@ -7,8 +7,8 @@ free and the last pull had brought all it asked for, and about once a second. A 
 from __future__ import annotations
 
 from shardkeeper.domain.attempts import Claimed
-from shardkeeper.domain.planner.actions import Action, Pull, TakeBack, Wake
-from shardkeeper.domain.planner.events import Moment, PullDue, Pulled, SpecsRead
+from shardkeeper.domain.planner.actions import Action, Pull, ReadPinned, TakeBack, Wake
+from shardkeeper.domain.planner.events import Moment, PendingRead, PinnedRead, PullDue, Pulled, SpecsRead
 from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.mind import Mind
@@ -30,6 +30,11 @@ class Pulling:
         """Jobs whose labels this node does not have."""
         self._unread: dict[str, int] = {}
         """Jobs with a version, by its number, that cannot be read here: perhaps right for a newer node."""
+        self._lies_here: set[str] = set()
+        """Jobs of which something lies in the queue that can run here by the versions it pins, whatever the job is by
+        now."""
+        self._declined: dict[str, frozenset[tuple[int, int, str]]] = {}
+        """Of jobs of which something was refused here: who declines them, under which versions."""
         self._hopeless_since: dict[Versions, float] = {}
         """Versions that runs pin and no member has the labels for, with since when this node has seen it so."""
         self._wakes = 0
@@ -82,10 +87,30 @@ class Pulling:
         actions = self._launching.take(own, moment)
         actions += self._launching.refuse(one for one in others if one not in hopeless)
         actions += self._launching.give_up(hopeless)
+        if others:
+            versions = {one.run.job_version: one.run.impl_version for one in others}
+            actions.append(ReadPinned(tuple(versions), tuple(dict.fromkeys(versions.values()))))
         for one in others:
             if self._mind.catalog.job_version(one.run.job_version) is None:
                 self._unread[one.run.job_name] = one.run.job_version
         return [*actions, *(self.look() if self._again else self.refill())]
+
+    def pending_read(self, event: PendingRead) -> list[Action]:
+        """Pull of the jobs, too, of which something has lain for seconds that can run here: what they ask for now is
+        no matter to what was submitted before."""
+        self._lies_here = {
+            row.job_name
+            for row in event.rows
+            if not row.owned
+            and self._mind.catalog.job_version(row.job_version) is not None
+            and self._runs_here(row.job_version, row.impl_version)
+        }
+        return self.look() if self._lies_here else []
+
+    def pinned_read(self, event: PinnedRead) -> None:
+        """Who declines the jobs of what was refused: who has the labels may lack the code."""
+        for job in event.jobs:
+            self._declined[job.spec.name] = event.declined.get(job.spec.name, frozenset())
 
     def tidy(self, moment: Moment) -> list[Action]:
         """What lies here unbegun behind tasks that take long goes back to the queue: another node may be free."""
@@ -118,7 +143,14 @@ class Pulling:
 
     def _nobody_fits(self, versions: Versions) -> bool:
         job, membership = self._mind.catalog.job_version(versions[0]), self._mind.membership
-        return job is not None and bool(membership.roster) and not membership.anyone_fits(job.spec, ())
+        if job is None or not membership.roster:
+            return False
+        declined = {
+            node
+            for job_version, impl_version, node in self._declined.get(job.spec.name, ())
+            if job_version in (0, versions[0]) and impl_version in (0, versions[1])
+        }
+        return not membership.anyone_fits(job.spec, declined)
 
     def _heed_long_ones(self, mono: float) -> None:
         """While all workers are held by tasks that run long, nothing has ended that tells how long tasks are."""
@@ -170,7 +202,7 @@ class Pulling:
             job = self._mind.catalog.job_version(job_version)
             if job is not None and self._is_newest(job.spec.name, job_version, impl_version):
                 declined.add(job.spec.name)
-        return tuple(sorted(declined | self._not_here | self._unread.keys()))
+        return tuple(sorted((declined | self._not_here | self._unread.keys()) - self._lies_here))
 
     def _is_newest(self, name: str, job_version: int, impl_version: int) -> bool:
         """Whether what is declined is what the job is now, or only what it was before it was mended."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.runs import AttemptStatus, TriggerKind
+from shardkeeper.domain.specs import Strategy
 from shardkeeper.memory.history import Entry, What
-from shardkeeper.memory.rows import Run
+from shardkeeper.memory.rows import Attempt, Run
 from shardkeeper.simulation.checker.verdict import Broken
+from shardkeeper.simulation.tasks import CANCELLED
 from shardkeeper.simulation.world import World
 
 PROMISE = "attempts"
+_TRIED = (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT)
 GOES_ON = (What.CLAIMED, What.RETRIED, What.REISSUED, What.GIVEN_BACK)
 
 
@@ -57,6 +60,8 @@ def _step(item: _Item, entry: Entry) -> str | None:
             if item.successes > 1:
                 return "a second success was recorded"
             return None if was is not None else "an outcome was recorded of what nobody held"
+        case What.SAVED if (item.held_by, item.claim_no) != (entry.incarnation, entry.claim_no):
+            return f"{entry.incarnation} saved a checkpoint of what it does not hold"
         case What.LOST | What.GIVEN_BACK:
             item.held_by = None
         case What.CLOSED_PENDING:
@@ -85,26 +90,38 @@ def _claimed(item: _Item, entry: Entry) -> str | None:
 
 
 def _bounds(run: Run) -> Iterator[Broken]:
+    about = f"run_id={run.run_id},"
     parts = (
         (item, [row for row in rows if row.compensates is undoing])
         for item, rows in run.attempts.items()
         for undoing in (False, True)
     )
     for item, rows in ((item, rows) for item, rows in parts if rows):
-        tried = sum(row.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT) for row in rows)
+        tried = sum(row.status in _TRIED for row in rows)
         lost = sum(row.status is AttemptStatus.LOST for row in rows)
         if tried > run.terms.max_attempts:
             yield Broken(PROMISE, f"item {item} was tried {tried} times, {run.terms.max_attempts} allowed")
         if lost > run.terms.max_takeovers + 1:
             yield Broken(PROMISE, f"item {item} was lost {lost} times, {run.terms.max_takeovers} allowed")
-        last = rows[-1]
-        bad = last.status in (AttemptStatus.FAILED, AttemptStatus.TIMED_OUT)
-        spec = run.version.spec or {}
-        hopeless = last.error_type in ("NoEligibleNode", *spec.get("give_up_on", ()))
-        gave_up = not hopeless and not run.stop_requested
-        if bad and gave_up and last.tries + 1 < run.terms.max_attempts:
-            what = f"item {item} was given up after {last.tries + 1} of {run.terms.max_attempts} tries"
-            yield Broken(PROMISE, what, f"run_id={run.run_id},")
+        if not run.stop_requested and (wrong := _given_up(run, rows[-1], tried, lost)) is not None:
+            yield Broken(PROMISE, f"item {item} of run {run.run_id} was {wrong}", about)
+    if run.attempts and run.kind is not TriggerKind.MANUAL and len(run.attempts) != run.sharding_total_count:
+        what = f"run {run.run_id} has the items {sorted(run.attempts)} of {run.sharding_total_count}"
+        yield Broken(PROMISE, what, about)
+
+
+def _given_up(run: Run, last: Attempt, tried: int, lost: int) -> str | None:
+    """What nobody ordered to stop goes on as long as tries and takeovers are left: counted here, not by its columns."""
+    terms, spec = run.terms, run.version.spec or {}
+    hopeless = last.error_type in ("NoEligibleNode", *spec.get("give_up_on", ()))
+    if last.status in _TRIED and not hopeless and tried < terms.max_attempts:
+        return f"given up after {tried} of {terms.max_attempts} tries"
+    goes_on = terms.failover and terms.strategy is not Strategy.EACH_NODE
+    if last.status is AttemptStatus.LOST and goes_on and lost <= terms.max_takeovers:
+        return f"given up after {lost - 1} of {terms.max_takeovers} takeovers"
+    if last.status is AttemptStatus.STOPPED and last.error_message != CANCELLED:
+        return f"stopped, and nobody had ordered that ({last.error_message})"
+    return None
 
 
 def _rows(run: Run) -> Iterator[Broken]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from shardkeeper.domain.naming import parse_run_name
+from shardkeeper.domain.policies.misfire import DROPPED_BY
 from shardkeeper.domain.runs import RunStatus, TriggerKind
-from shardkeeper.domain.specs import Overlap
+from shardkeeper.domain.specs import Misfire, Overlap
 from shardkeeper.memory.rows import Run
 from shardkeeper.memory.terms import JOB_DEFAULTS, job_json
 from shardkeeper.simulation.checker.due import DueFire, due_fires, is_idle, switched_off
@@ -34,6 +36,7 @@ def check(world: World) -> Iterator[Broken]:
             covers.setdefault(run.job_name, []).append(run)
     for name in sorted({*due, *covers}):
         yield from _check_job(world, name, due.get(name, {}), covers.get(name, []), until)
+        yield from _by_policy(world, name, covers.get(name, []))
 
 
 def _check_job(
@@ -80,6 +83,30 @@ def _judge(world: World, fire: DueFire, cover: Run) -> Iterator[Broken]:
         yield _broken(cover, "does not run the version in force at its fire time")
     if cover.created_at < fire.fire_time:
         yield _broken(cover, f"was created before {fire.fire_time}")
+
+
+def _by_policy(world: World, name: str, covers: list[Run]) -> Iterator[Broken]:
+    """What was made up for, and what was given up, goes by the misfire policy; where people have changed that, nothing
+    is said, as the newest counts."""
+    edits = [edit for edit in world.people.diary.edits if edit.job_name == name and edit.row is not None]
+    rows = [JOB_DEFAULTS | dict(edit.row or {}) for edit in edits]
+    terms = {(str(row["misfire"]), row["catch_up_limit"]) for row in rows}
+    if len(terms) != 1:
+        return
+    ((policy, limit),) = terms
+    most = {Misfire.SKIP: 0, Misfire.ONCE: 1, Misfire.ALL: limit}[Misfire(policy)]
+    made_up = Counter(
+        cover.created_at for cover in covers if cover.kind is TriggerKind.MISFIRE and cover.attempts
+    )
+    for at, runs in made_up.items():
+        if runs > most:
+            yield Broken(
+                PROMISE, f"{runs} runs of {name} were made up for at {at}: its policy is {policy}", name
+            )
+    wrong = [text for each, text in DROPPED_BY.items() if each != policy]
+    for cover in covers:
+        if cover.status is RunStatus.MISSED and any(text in (cover.reason or "") for text in wrong):
+            yield _broken(cover, f"was given up ({cover.reason}), and its policy is {policy}")
 
 
 def _may_skip(world: World, fire: DueFire, cover: Run) -> bool:

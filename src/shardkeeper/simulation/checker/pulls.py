@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shardkeeper.memory.history import PULLED, Entry, What
-from shardkeeper.simulation.checker.held import Held, process_of
+from shardkeeper.simulation.checker.held import ClaimKey, Held, process_of
 from shardkeeper.simulation.checker.limits import is_limited, row_at
 from shardkeeper.simulation.checker.queue import Queue, Waiting, is_unowned
 from shardkeeper.simulation.checker.verdict import Broken
@@ -38,14 +38,18 @@ def check(world: World) -> Iterator[Broken]:
     """Goes once through the history."""
     queue, held = Queue(world.database.runs), Held(world)
     unsure = _unknown_commits(world)
+
+    def sure(incarnation: str) -> bool:
+        return world.conditions.ahead_s == 0 and incarnation not in unsure
+
     draining: set[str] = set()
     pull: _Pull | None = None
     for entry in world.database.history.entries:
         pulled = entry.what is What.CLAIMED and entry.note == PULLED
         if pull is not None and not pulled:
             yield from _judge(pull)
-            if pull.taken and pull.incarnation not in unsure and world.conditions.ahead_s == 0:
-                yield from _busy(held, pull)
+            if pull.taken and sure(pull.incarnation):
+                yield from _busy(held, pull.incarnation, pull.at, held.unended(pull.incarnation, pull.at))
             pull = None
         if entry.what is What.PULL:
             pull = _begun(world, queue, entry)
@@ -57,6 +61,11 @@ def check(world: World) -> Iterator[Broken]:
             (draining.add if entry.what is What.DRAINING else draining.discard)(entry.incarnation)
         queue.take_in(entry)
         held.take_in(entry)
+        if entry.what is What.CLAIMED and not pulled and sure(entry.incarnation or ""):
+            incarnation = entry.incarnation or ""
+            # what was refused unbegun takes up no room of what has an owner
+            begins = [one for one in held.unended(incarnation, entry.at) if held.witness(one) is not None]
+            yield from _busy(held, incarnation, entry.at, begins)
 
 
 def _begun(world: World, queue: Queue, entry: Entry) -> _Pull:
@@ -105,13 +114,15 @@ def _judge(pull: _Pull) -> Iterator[Broken]:
         yield Broken(PROMISE, what, f"run_id={best.run.run_id},")
 
 
-def _busy(held: Held, pull: _Pull) -> Iterator[Broken]:
+def _busy(held: Held, incarnation: str, at: datetime, unended: list[ClaimKey]) -> Iterator[Broken]:
     """Where no work is taken ahead of the workers, a node holds one more than it can run at the most: of its own."""
-    unended = held.unended(pull.incarnation, pull.at)
-    workers = held.capacity(process_of(pull.incarnation), pull.at - LATELY, pull.at)
+    workers = held.capacity(process_of(incarnation), at - LATELY, at)
     if len(unended) > workers + 1:
-        what = f"{pull.incarnation} pulled at {pull.at}, and holds {len(unended)} with {workers} workers"
-        yield Broken(PROMISE, what, pull.incarnation)
+        yield Broken(
+            PROMISE,
+            f"{incarnation} took more at {at}, and holds {len(unended)} with {workers} workers",
+            incarnation,
+        )
 
 
 def _unknown_commits(world: World) -> set[str]:

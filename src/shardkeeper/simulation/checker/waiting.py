@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shardkeeper.domain.leases import LeaseState
-from shardkeeper.domain.view import matches
-from shardkeeper.memory.history import Entry, What
 from shardkeeper.simulation.checker.calm import Calm
 from shardkeeper.simulation.checker.held import ClaimKey, Held, process_of
 from shardkeeper.simulation.checker.limits import is_limited, row_at
-from shardkeeper.simulation.checker.queue import ItemKey, Queue, Waiting
+from shardkeeper.simulation.checker.queue import ItemKey, Queue
+from shardkeeper.simulation.checker.takers import Takers
 from shardkeeper.simulation.checker.verdict import Broken
 from shardkeeper.simulation.world import World
 
@@ -37,26 +36,25 @@ class _Idle:
 def check(world: World, calm: Calm) -> Iterator[Broken]:
     """Looks at the stretch twice a second."""
     queue, held = Queue(world.database.runs), Held(world)
+    takers = Takers(world, held)
     entries = iter(world.database.history.entries)
     entry = next(entries, None)
     idle: dict[ItemKey, _Idle] = {}
-    living: set[str] = set()
     at = calm.since
     while at <= calm.until:
         while entry is not None and entry.at <= at:
-            queue.take_in(entry)
-            held.take_in(entry)
-            _take_in(living, entry)
+            for each in (queue, held, takers):
+                each.take_in(entry)
             entry = next(entries, None)
-        takers = [name for name in sorted(living) if _has_room(held, name, at)]
         yield from _look(world, queue, held, takers, idle, at)
         at += LOOK
     yield from _reasons(world, held, calm.until)
 
 
 def _look(
-    world: World, queue: Queue, held: Held, takers: list[str], idle: dict[ItemKey, _Idle], at: datetime
+    world: World, queue: Queue, held: Held, takers: Takers, idle: dict[ItemKey, _Idle], at: datetime
 ) -> Iterator[Broken]:
+    names = takers.with_room(at)
     running, lately = _running(world, held, at)
     waiting = {(one.run.run_id, one.item): one for one in queue.ripe(at)}
     for key in idle.keys() - waiting.keys():
@@ -64,7 +62,7 @@ def _look(
     for key, one in waiting.items():
         limits = limits_of(row_at(world.people.diary, one.run.job_name, at), one.run.job_name)
         blocked = limits and not limits.isdisjoint(running | lately)
-        free = [] if blocked else [name for name in takers if _can_run(world, name, one)]
+        free = [] if blocked else list(takers.able(names, one.run))
         before = idle.setdefault(key, _Idle()).since
         idle[key].since = {name: before.get(name, at) for name in free}
         for name, since in idle[key].since.items():
@@ -93,28 +91,6 @@ def _running(world: World, held: Held, at: datetime) -> tuple[set[str], set[str]
             name = world.database.runs[run_id].job_name
             lately |= limits_of(row_at(world.people.diary, name, at), name)
     return running, lately
-
-
-def _take_in(living: set[str], entry: Entry) -> None:
-    """Incarnations that take work."""
-    if entry.what in (What.JOINED, What.ACTIVE) and entry.incarnation is not None:
-        living.add(entry.incarnation)
-    elif entry.what in (What.DRAINING, What.LEFT, What.TAKEN_OVER) and entry.incarnation is not None:
-        living.discard(entry.incarnation)
-
-
-def _has_room(held: Held, incarnation: str, at: datetime) -> bool:
-    workers = held.capacity(process_of(incarnation), at, at)
-    return len(held.by_incarnation.get(incarnation, {})) < workers
-
-
-def _can_run(world: World, incarnation: str, one: Waiting) -> bool:
-    """It has the labels, by the pinned version and by the newest, and has not declined the job."""
-    who, name = world.database.leases[incarnation].who, one.run.job_name
-    newest = [version.terms for version in world.database.job_versions[name] if version.terms is not None]
-    declined = any(node_id == who.node_id for node_id, _, _ in world.database.declined.get(name, {}))
-    fits = all(matches(who.labels, terms.node_selector) for terms in (one.run.terms, *newest[-2:]))
-    return fits and not declined
 
 
 def _reasons(world: World, held: Held, at: datetime) -> Iterator[Broken]:

@@ -28,6 +28,7 @@ def check(world: World) -> Iterator[Broken]:
         by_item.setdefault((one.key.run_id, one.key.item), []).append(one)
         if one.began < one.key.fire_time:
             yield _broken(one, f"began at {one.began}, before its fire time")
+        yield from _goes_by_pinned(world, one)
     for own in by_item.values():
         yield from _overlaps(world, own)
     yield from _goes_on(world, by_item)
@@ -35,6 +36,18 @@ def check(world: World) -> Iterator[Broken]:
         for rows in run.attempts.values():
             for row in rows:
                 yield from _values(run, row, by_item.get((run.run_id, row.key.item), []))
+
+
+def _goes_by_pinned(world: World, one: Witness) -> Iterator[Broken]:
+    """What ran, and with which parameters, is what the versions say that its run pins, whatever they are by now."""
+    run = world.database.runs[one.key.run_id]
+    impl, spec = world.database.impl_version_by_no[run.impl_version].impl or {}, run.version.spec or {}
+    wanted = {**impl.get("parameters", {}), **spec.get("parameters", {}), **run.parameters}
+    if (one.entrypoint, one.parameters) != (impl["entrypoint"], wanted):
+        what = (
+            f"ran {one.entrypoint} with {one.parameters}, and its versions say {impl['entrypoint']}, {wanted}"
+        )
+        yield _broken(one, what)
 
 
 def _overlaps(world: World, own: list[Witness]) -> Iterator[Broken]:

@@ -1,0 +1,1 @@
+"""Short stories for guards that storms meet too seldom."""
