@@ -60,6 +60,9 @@ def the_store_is_away_for_longer_than_a_lease(world: World) -> None:
     world.people.put_job("job", parameters={"seconds": 12.0})
     world.people.order("trigger", lambda store: store.trigger("job", {}, None, None, "people"))
     world.run(2.0)
+    # b has read a's last beat
+    world.machines["a"].cut_store()
+    world.run(1.2)
     world.cut_store()
     world.run(9.0)
     for name in ("b", "a"):

@@ -73,8 +73,8 @@ class Queue:
         return (one for one in self.waiting.values() if one.since <= at)
 
     def _add(self, run: Run, entry: Entry) -> None:
-        # a rerun keeps the old fire time, and waits for nothing
-        since = entry.at if run.kind is TriggerKind.RERUN else max(entry.at, run.fire_time)
+        # the rerun of what was stopped before its time waits for that, too
+        since = max(entry.at, run.fire_time)
         for item in run.attempts:
             self.waiting[run.run_id, item] = Waiting(run, item, since, since - run.priority * MINUTE)
 
