@@ -36,7 +36,8 @@ file when it began and when it ended, and what it told is held against what is r
 ## How late
 
 From the fire time to the first line of the task, for each item of each scheduled fire. A fault counts until it is
-mended, and at least until the session of whoever is missed has ended.
+mended, and at least until the session of whoever is missed has ended; what it left to be caught up on is worked off in the
+time after it, so that what is called *outside faults* has the queues after an outage in it.
 
 {lateness}
 
@@ -57,7 +58,7 @@ policy lets run; the others are MISSED, with a record and an alert.
 - Two executions of one item overlap only where the earlier one's node was paused or cut off from PostgreSQL. What is
   `on_lease_loss = stop` is dead at the end of the lease.
 - While ZooKeeper is away nothing that is scheduled is more than 1 s late. When PostgreSQL is back, every fire of its
-  absence is accounted for within 10 s, or 12 s after the sweep may take it up, and what ended meanwhile is recorded.
+  absence is accounted for within 10 s, and what ended meanwhile is recorded.
 - Every run that FAILED and every MISSED record has one alert, and each alert is in a message that Slack received.
 - At the end nothing is open.
 """
