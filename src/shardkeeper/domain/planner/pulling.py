@@ -21,6 +21,8 @@ Versions = tuple[int, int]
 
 
 class Pulling:
+    """What this node asks the queue without owners for, and what it knows of it."""
+
     def __init__(self, mind: Mind, launching: Launching) -> None:
         self._mind = mind
         self._launching = launching
