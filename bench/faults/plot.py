@@ -40,7 +40,7 @@ def draw(history: History, path: Path) -> None:
     _shade(axes, history.bands, begins)
     _scatter(axes, dots, begins)
     _dress(axes)
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")
 
 
 def _dots(history: History) -> Dots:
