@@ -36,8 +36,8 @@ file when it began and when it ended, and what it told is held against what is r
 ## How late
 
 From the fire time to the first line of the task, for each item of each scheduled fire. A fault counts until it is
-mended, and at least until the session of whoever is missed has ended; what it left to be caught up on is worked off in the
-time after it, so that what is called *outside faults* has the queues after an outage in it.
+mended, and at least until the session of whoever is missed has ended. What it leaves to be caught up on is worked off
+after that, so *outside faults* has the queues after an outage in it.
 
 {lateness}
 
