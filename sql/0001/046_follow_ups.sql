@@ -133,7 +133,9 @@ begin
             delete from shardkeeper.follow_gate g
              where g.job_name = (v_one.follower).job_name and g.flow = v_one.flow;
         end if;
-        perform shardkeeper.start_follower(v_one.follower, v_one.flow, v_arrived, v_one.id, v_one.fire_time);
+        -- of a run that was stopped before its time the fire time lies ahead, and nothing begins before its own
+        perform shardkeeper.start_follower(
+            v_one.follower, v_one.flow, v_arrived, v_one.id, least(v_one.fire_time, clock_timestamp()));
         v_begun := v_begun || (v_one.follower).job_name;
     end loop;
     if v_begun <> '{}' then

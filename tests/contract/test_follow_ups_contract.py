@@ -202,6 +202,17 @@ def test_a_stopped_run_of_which_nothing_was_claimed_starts_what_follows_its_end(
     assert only_run(two, "c")["parameters"]["follow_up"]["a"]["status"] == "STOPPED"
 
 
+def test_what_follows_a_run_that_was_stopped_before_its_time_does_not_begin_before_its_own(
+    two: Story,
+) -> None:
+    following(two, "c", "a", on="ended")
+    later = two.world.now() + timedelta(hours=1)
+    run_id = two.world.operator.submit("a", {}, None, 0, later, "me")
+    two.world.operator.stop(run_id, "me")
+    assert only_run(two, "c")["fire_time"] <= two.world.now()
+    assert take(two, only_run(two, "c")["id"]).claim_no == 1
+
+
 def test_a_run_that_is_rolled_back_first_starts_its_followers_when_it_closes(two: Story) -> None:
     following(two, "c", "a", on="failed")
     two.end(two.running("a"), FAILED, phase=Phase.CALCULATE, compensable=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from shardkeeper.domain.errors import OrderRefused
@@ -76,7 +77,7 @@ def _start(
         database,
         TriggerKind.FOLLOW_UP,
         of,
-        parent.fire_time,
+        _fire_time(database, parent),
         database.now(),
         parameters=_parameters(arrived),
         priority=terms.priority,
@@ -87,13 +88,19 @@ def _start(
 
 
 def _insert(database: MemoryDatabase, version: JobVersion, terms: JobTerms, parent: Run, reason: str) -> None:
+    fire_time = _fire_time(database, parent)
     record = new_run(
-        database, TriggerKind.FOLLOW_UP, version, terms, parent.fire_time, 0, terms.sharding_total_count
+        database, TriggerKind.FOLLOW_UP, version, terms, fire_time, 0, terms.sharding_total_count
     )
     record.status, record.reason, record.finished_at = RunStatus.SKIPPED, reason, record.created_at
     record.flow, record.parent_run = flow_of(parent), parent.run_id
     database.runs[record.run_id] = record
     database.note(What.NOT_FOLLOWED, record, version=version.version, note=reason)
+
+
+def _fire_time(database: MemoryDatabase, parent: Run) -> datetime:
+    """Of a run that was stopped before its time it lies ahead, and nothing begins before its own."""
+    return min(parent.fire_time, database.now())
 
 
 def _parameters(arrived: Mapping[str, Run]) -> dict[str, Any]:

@@ -65,9 +65,10 @@ class MemorySpecs(Connection):
 
     @store_call
     def forget_declines(self, node_id: str) -> None:
-        for declines in self.database.declined.values():
+        for job_name, declines in self.database.declined.items():
             for key in [key for key in declines if key[0] == node_id]:
                 del declines[key]
+                self.database.note(What.WILLING, job_name=job_name, note=node_id)
 
 
 def _rows_of(database: MemoryDatabase, jobs: Iterable[str], impls: Iterable[str]) -> SpecRows:
@@ -159,9 +160,13 @@ def _decline(database: MemoryDatabase, declined: Declined) -> None:
     key = (declined.node_id, job_version, impl_version)
     if declined.reason is None:
         reason = declines.pop(key, None)
+        if reason is not None:
+            database.note(What.WILLING, job_name=declined.job_name, note=declined.node_id)
         if reason is not None and reason not in declines.values():
             database.alert_keys.pop(_decline_key(declined.job_name, impl_version, reason), None)
         return
+    if key not in declines:
+        database.note(What.DECLINED, job_name=declined.job_name, note=declined.node_id)
     declines[key] = declined.reason
     body = {"job_name": declined.job_name, "node_id": declined.node_id, "reason": declined.reason}
     event_key = _decline_key(declined.job_name, impl_version, declined.reason)

@@ -185,7 +185,7 @@ class Connection:
                 raw.rollback()
             elif status is not TransactionStatus.IDLE:
                 self._drop()
-        except psycopg.Error:
+        except (psycopg.Error, OSError):
             self._drop()
 
     def _drop(self) -> None:

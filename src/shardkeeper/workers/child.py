@@ -191,6 +191,7 @@ class Child:
             self._find(attempt)
         except Declined as declined:
             problem = str(declined)
+        self._leave_if_forked()
         said: Message = {"t": "checked", "seq": message["seq"], "problem": problem}
         if not self._shared:
             # an import may do anything that a task may

@@ -10,7 +10,6 @@ from shardkeeper.domain.attempts import Claimed, RunHead
 from shardkeeper.domain.leases import Held
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
 from shardkeeper.domain.planner.actions import (
-    Claim,
     CloseUnrunnable,
     Launch,
     Pull,
@@ -127,7 +126,8 @@ def test_a_busy_node_pulls_nothing_until_it_has_room() -> None:
 
 def test_nothing_is_pulled_to_lie_before_tasks_that_take_long() -> None:
     desk = on_demand(Desk(capacity=2).up())
-    desk.planner.mind.holdings.lasted(3600)
+    for _ in range(20):
+        desk.planner.mind.holdings.lasted(3600)
     assert hint(desk) == [Pull(desk.incarnation, 2)]
 
 
@@ -379,16 +379,19 @@ def test_one_long_attempt_among_many_short_ones_does_not_end_claiming_ahead() ->
     assert min(least) >= 4
 
 
-def test_a_backlog_with_owners_leaves_a_share_to_what_has_none_and_has_all_when_there_is_none() -> None:
-    desk = Desk(capacity=8, ahead_s=0.0).up()
-    desk.specs(job(since_s=10_000))
-    backlog = [row(run_id=number) for number in range(1, 41)]
-    (claim,) = of(desk.pending(*backlog), Claim)
-    held = [claimed(run_id=one.run_id) for one in claim.keys]
-    desk.claims(*held)
-    assert hint(desk) == []
-    told = [action for one in held[:3] for action in over(desk, one)]
-    assert of(told, Claim) == []
-    (pull,) = of(told, Pull)
-    nothing = pulled(desk, pull.most)
-    assert len(of(nothing, Claim)[0].keys) == 9 - len(held[3:])
+def test_one_attempt_of_an_hour_counts_no_more_than_one_of_seconds() -> None:
+    holdings = on_demand(Desk(capacity=4).up()).planner.mind.holdings
+    for _ in range(50):
+        holdings.lasted(0.002)
+    holdings.lasted(3600)
+    for _ in range(10):
+        holdings.lasted(0.002)
+    assert holdings.ahead > 4
+
+
+def test_what_is_refused_is_pulled_no_more_before_the_next_look() -> None:
+    desk = on_demand(Desk(capacity=2).up())
+    desk.specs(job(every=None, node_selector={"gpu": "yes"}))
+    hint(desk)
+    told = pulled(desk, 2, submitted(1), submitted(2))
+    assert of(told, Pull) == []

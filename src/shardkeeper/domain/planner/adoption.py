@@ -21,6 +21,8 @@ from shardkeeper.domain.specs import JobSpec, JobVersion
 
 SHORTEST_LOOK_S = 0.02
 """Between two looks for the sake of a rate: what it allows in that time is started together."""
+NEXT_LOOK_S = 0.1
+"""Between two looks for the sake of runs that waited for others."""
 
 Versions = tuple[int, int]
 """Of a job and of its ImplSpec."""
@@ -35,6 +37,7 @@ class Adoption:
         self._reading = False
         self._look_again = False
         self._full = False
+        self._next_look_at = 0.0
         self._hopeless_since: dict[AttemptKey | Versions, float] = {}
 
     def due(self, event: PendingDue, moment: Moment) -> list[Action]:
@@ -63,6 +66,13 @@ class Adoption:
             *self.look(),
             *(Wake(moment.mono + max(wait_s, SHORTEST_LOOK_S), Hinted(work=True)) for wait_s in soon[:1]),
         ]
+
+    def look_for_next(self, moment: Moment) -> list[Action]:
+        """Runs were closed here behind which others may wait: look now, and for those that close soon after it once."""
+        if moment.mono < self._next_look_at:
+            return []
+        self._next_look_at = moment.mono + NEXT_LOOK_S
+        return [*self.look(), Wake(self._next_look_at, Hinted(work=True))]
 
     def refill(self) -> list[Action]:
         """Look when what was found before is used up and there was more."""

@@ -19,8 +19,8 @@ OVER_KEPT = 50_000
 SHORTEST_S = 0.0002
 WEIGHT = 0.1
 """Of the attempt that ended last in what is usual."""
-PULLS_SHARE = 4
-"""One in so many places is left for work without an owner while such work waits."""
+LONG = 2
+"""Times as long as what leaves nothing to be claimed ahead: how much longer an attempt is makes no difference."""
 
 
 @dataclass(slots=True)
@@ -51,8 +51,7 @@ class Holdings:
 
     The buffer hides the round trip of a claim: it holds as many attempts as the workers are seen to end within
     ``ahead_s`` seconds. So tasks of a millisecond are claimed by the hundred, and what lies before a task of an hour is
-    left to others. While work without an owner may wait to be pulled, a share of the places is left for it, so that
-    neither kind of work starves behind the other.
+    left to others.
     """
 
     def __init__(self, ahead_s: float, most_ahead: int, most_waiting: int) -> None:
@@ -72,8 +71,6 @@ class Holdings:
         self._over: OrderedDict[AttemptKey, int] = OrderedDict()
         self.capacity = 0
         self.fit = True
-        self.pulls_wait = False
-        """There may be work without an owner for which there was no room."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -98,28 +95,20 @@ class Holdings:
 
     @property
     def room(self) -> int:
-        """How many more with an owner may be asked for now."""
+        """How many more may be asked for now."""
         if not self.fit or self.capacity <= 0:
             return 0
-        most = self.capacity + self.ahead
-        if self.pulls_wait:
-            full = self._full_for_pulls
-            most = full - min(max(1, full // PULLS_SHARE), full - 1)
-        return max(0, most - self._live - len(self._asked) - self._reserved)
+        return max(0, self.capacity + self.ahead - self._live - len(self._asked) - self._reserved)
 
     def room_to_pull(self, busy_at: int) -> int:
         """How many attempts without an owner may be asked for now: none where the node is busy, and none to lie before
         tasks that take long, or of which nobody knows yet how long they take, since others may be free for them."""
         if not self.fit or self.capacity <= 0:
             return 0
-        full = self._full_for_pulls
+        full = self.capacity + (self.ahead - 1 if self._ended else 0)
         # what goes back unbegun is the store's to give others only once that is recorded
         taken = self._live + self._going_back + len(self._asked) + self._reserved
         return full - taken if taken * 100 < busy_at * full else 0
-
-    @property
-    def _full_for_pulls(self) -> int:
-        return self.capacity + (self.ahead - 1 if self._ended else 0)
 
     @property
     def ahead(self) -> int:
@@ -130,6 +119,7 @@ class Holdings:
         """An attempt took so long in its worker. What is usual is a running mean, by which workers end as many in a
         second as they do: one long attempt among many short ones must not make a node claim them one by one."""
         self._ended += 1
+        seconds = min(seconds, max(LONG * self.capacity * self._ahead_s, UNKNOWN_DURATION_S))
         self._usual_s += max(WEIGHT, 1 / (self._ended + 1)) * (seconds - self._usual_s)
 
     @property

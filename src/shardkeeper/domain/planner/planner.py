@@ -166,7 +166,7 @@ class Planner:
         return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]
 
     def _pinned_read(self, event: PinnedRead, moment: Moment) -> list[Action]:
-        self._pulling.pinned_read(event)
+        self._pulling.pinned_read(event, moment)
         found = self._adoption.look() if event.jobs else []
         return [*self._launching.pinned_read(event, moment), *found]
 
@@ -187,7 +187,7 @@ class Planner:
         limited, hands_over = self._closing.limited(event), self._closing.hands_over(event)
         actions = [*self._closing.answered(event, moment), *self._lifecycle.leave_when_empty()]
         if not limited:
-            waited = self._adoption.look() if hands_over else []
+            waited = self._adoption.look_for_next(moment) if hands_over else []
             return [*actions, *waited, *self._pulling.refill()]
         return [*actions, *self._adoption.look_for_places(limited, moment), *self._pulling.look()]
 

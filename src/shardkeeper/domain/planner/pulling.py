@@ -18,6 +18,8 @@ from shardkeeper.domain.view import matches
 
 Versions = tuple[int, int]
 """Of a job and of its ImplSpec."""
+DECLINES_KNOWN_S = 15.0
+"""For how long it counts who declined a job when that was read last."""
 
 
 class Pulling:
@@ -28,6 +30,8 @@ class Pulling:
         self._launching = launching
         self._under_way = False
         self._again = False
+        self._more = False
+        """There may be more than the last pull has brought, or there was no room for one."""
         self._not_here: set[str] = set()
         """Jobs whose labels this node does not have."""
         self._unread: dict[str, int] = {}
@@ -35,8 +39,9 @@ class Pulling:
         self._lies_here: set[str] = set()
         """Jobs of which something lies in the queue that can run here by the versions it pins, whatever the job is by
         now."""
-        self._declined: dict[str, frozenset[tuple[int, int, str]]] = {}
-        """Of jobs of which something was refused here: who declines them, under which versions."""
+        self._declined: dict[str, tuple[float, frozenset[tuple[int, int, str]]]] = {}
+        """Of jobs of which something was refused here: who declines them, under which versions, and when that was
+        read."""
         self._hopeless_since: dict[Versions, float] = {}
         """Versions that runs pin and no member has the labels for, with since when this node has seen it so."""
         self._wakes = 0
@@ -52,7 +57,7 @@ class Pulling:
             return []
         most = mind.holdings.room_to_pull(mind.settings.busy_at)
         if most <= 0:
-            self._mind.holdings.pulls_wait = True
+            self._more = True
             return []
         self._under_way, self._again = True, False
         mind.holdings.reserve_for_pull(most)
@@ -80,12 +85,13 @@ class Pulling:
         mind.holdings.release(event.most)
         self._under_way = False
         if event.claimed is None:
-            self._mind.holdings.pulls_wait = True
+            self._more = True
             return []
-        self._mind.holdings.pulls_wait = len(event.claimed) >= event.most
         own = [one for one in event.claimed if self._runs_here(one.run.job_version, one.run.impl_version)]
         others = [one for one in event.claimed if one not in own] if len(own) < len(event.claimed) else []
         hopeless = [one for one in others if self._is_hopeless(one, moment.mono)]
+        # after what is refused others lie that would be too: they wait for the next look
+        self._more = len(event.claimed) >= event.most and not others
         actions = self._launching.take(own, moment)
         actions += self._launching.refuse(one for one in others if one not in hopeless)
         actions += self._launching.give_up(hopeless)
@@ -109,14 +115,21 @@ class Pulling:
         }
         return self.look() if self._lies_here else []
 
-    def pinned_read(self, event: PinnedRead) -> None:
+    def pinned_read(self, event: PinnedRead, moment: Moment) -> None:
         """Who declines the jobs of what was refused: who has the labels may lack the code."""
         for job in event.jobs:
-            self._declined[job.spec.name] = event.declined.get(job.spec.name, frozenset())
+            declined = event.declined.get(job.spec.name, frozenset())
+            self._declined[job.spec.name] = (moment.mono, declined)
 
     def tidy(self, moment: Moment) -> list[Action]:
         """What lies here unbegun behind tasks that take long goes back to the queue: another node may be free."""
         self._heed_long_ones(moment.mono)
+        # what was refused is pulled and refused again within seconds, and then it is read again who declines it
+        self._declined = {
+            name: (at, declined)
+            for name, (at, declined) in self._declined.items()
+            if moment.mono - at <= DECLINES_KNOWN_S
+        }
         self._hopeless_since = {
             versions: since for versions, since in self._hopeless_since.items() if self._nobody_fits(versions)
         }
@@ -149,7 +162,7 @@ class Pulling:
             return False
         declined = {
             node
-            for job_version, impl_version, node in self._declined.get(job.spec.name, ())
+            for job_version, impl_version, node in self._declined.get(job.spec.name, (0.0, ()))[1]
             if job_version in (0, versions[0]) and impl_version in (0, versions[1])
         }
         return not membership.anyone_fits(job.spec, declined)
@@ -174,7 +187,7 @@ class Pulling:
 
     def refill(self) -> list[Action]:
         """Room came free: pull when there was more before, in batches worth a call."""
-        if not self._mind.holdings.pulls_wait or self._under_way:
+        if not self._more or self._under_way:
             return []
         holdings = self._mind.holdings
         worth = max(1, (holdings.ahead - 1) // 2)
@@ -196,7 +209,7 @@ class Pulling:
     def forget(self) -> None:
         """This incarnation is dead: what it asked for is another's, and the answer will be ignored."""
         self._under_way = self._again = False
-        self._mind.holdings.pulls_wait = True
+        self._more = True
 
     def _not_jobs(self) -> tuple[str, ...]:
         declined = set()

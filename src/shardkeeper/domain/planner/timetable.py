@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -51,15 +51,15 @@ class Timetable:
 
     def due(
         self, key: str, now: datetime, window: timedelta
-    ) -> tuple[list[tuple[datetime, str]], list[Action]]:
-        """The timer fired: (fire time, job) of every instant since the last one, no older than ``window``;
-        the next timer."""
+    ) -> tuple[Iterator[tuple[datetime, str]], list[Action]]:
+        """The timer fired: (fire time, job) of every instant since the last one, no older than ``window``, passing over
+        jobs that leave the schedule while they are gone through; the next timer."""
         entry = self._by_key.get(key)
         if entry is None:
-            return [], []
+            return iter(()), []
         fires = entry.schedule.between(max(entry.handled, now - window), now, FIRES_AT_ONCE)
         entry.handled = max(entry.handled, now)
-        return [(fire, name) for fire in fires for name in entry.jobs], self._arm(entry)
+        return _each(entry, fires), self._arm(entry)
 
     def rearm(self, now: datetime) -> list[Action]:
         """The wall clock was stepped to ``now``: go on from there, on every schedule."""
@@ -76,10 +76,8 @@ class Timetable:
         """
         for entry in tuple(self._by_key.values()):
             fires = tuple(entry.schedule.between(since, now, FIRES_AT_ONCE))
-            for name in tuple(entry.jobs) if fires else ():
-                for fire_time in fires:
-                    if name in entry.jobs:
-                        yield name, fire_time
+            for fire_time, name in _each(entry, fires):
+                yield name, fire_time
 
     def _put_in(self, name: str, schedule: Schedule, now: datetime) -> list[Action]:
         entry = self._by_schedule.get(schedule)
@@ -102,3 +100,11 @@ class Timetable:
     def _arm(self, entry: _Entry) -> list[Action]:
         upcoming = entry.schedule.next_after(entry.handled)
         return [ArmTimer(entry.key, upcoming)] if upcoming else [DisarmTimer(entry.key)]
+
+
+def _each(entry: _Entry, fires: Iterable[datetime]) -> Iterator[tuple[datetime, str]]:
+    """Each instant with each job; one that has left the schedule meanwhile has no fire there any more."""
+    for fire_time in fires:
+        for name in tuple(entry.jobs):
+            if name in entry.jobs:
+                yield fire_time, name

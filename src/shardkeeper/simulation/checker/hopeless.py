@@ -38,7 +38,9 @@ def _wrong(world: World, lives: list[Life], row: Attempt, at: datetime) -> str |
     """A life that found itself dead and began anew has watched all the same: its process has."""
     long_ago = at - timedelta(seconds=world.conditions.unrunnable_after_s)
     able = [
-        name for name, since, until in lives if since <= long_ago and until >= at and _fits(world, name, row)
+        name
+        for name, since, until in lives
+        if since <= long_ago and until >= at and _fits(world, name, row, (long_ago, at))
     ]
     if able:
         return f"{able[0]} could have run it"
@@ -61,10 +63,20 @@ def _lives(world: World) -> Iterator[Life]:
         yield incarnation, at, world.clock.now()
 
 
-def _fits(world: World, incarnation: str, row: Attempt) -> bool:
+def _fits(world: World, incarnation: str, row: Attempt, span: tuple[datetime, datetime]) -> bool:
     who = world.database.leases[incarnation].who
-    declined = any(
-        node_id == who.node_id for node_id, _, _ in world.database.declined.get(row.run.job_name, {})
-    )
-    pinned = row.pinned_node in (None, who.node_id)
-    return pinned and not declined and matches(who.labels, row.run.terms.node_selector)
+    if row.pinned_node not in (None, who.node_id) or not matches(who.labels, row.run.terms.node_selector):
+        return False
+    return not _declined(world, who.node_id, row.run.job_name, span)
+
+
+def _declined(world: World, node_id: str, job_name: str, span: tuple[datetime, datetime]) -> bool:
+    """Whether the node declined some version of the job at some time of this span."""
+    versions = 0
+    for entry in world.database.history.of(What.DECLINED, What.WILLING):
+        if (entry.job_name, entry.note) != (job_name, node_id) or entry.at > span[1]:
+            continue
+        if versions and entry.at > span[0]:
+            return True
+        versions += 1 if entry.what is What.DECLINED else -1
+    return versions > 0
