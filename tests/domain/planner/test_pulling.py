@@ -394,4 +394,8 @@ def test_what_is_refused_is_pulled_no_more_before_the_next_look() -> None:
     desk.specs(job(every=None, node_selector={"gpu": "yes"}))
     hint(desk)
     told = pulled(desk, 2, submitted(1), submitted(2))
-    assert of(told, Pull) == []
+    refused = tuple(record.outcome for record in of(told, Record))
+    assert len(refused) == 2
+    answers = tuple(OutcomeAnswer(one.key, Recording.RECORDED) for one in refused)
+    assert of(desk.tell(OutcomesAnswered(desk.incarnation, refused, answers)), Pull) == []
+    assert of(desk.tell(PendingDue()), Pull) != []
