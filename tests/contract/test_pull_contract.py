@@ -86,6 +86,17 @@ def test_what_is_to_be_pulled_is_not_shown_as_pending_until_nobody_pulled_it_for
     assert (row.key.run_id, row.owned) == (run_id, False)
 
 
+def test_a_long_queue_without_owners_hides_nothing_that_has_one(story: Story) -> None:
+    on_demand(story)
+    queued = [order(story) for _ in range(5)]
+    story.world.pass_time(6)
+    owned = story.world.operator.trigger("job", {}, None, None, "me")
+    assert [(row.key.run_id, row.owned) for row in story.pending(limit=2)] == [
+        *((run_id, False) for run_id in queued),
+        (owned, True),
+    ]
+
+
 def test_no_more_is_pulled_than_was_asked_for_and_the_oldest_first(story: Story) -> None:
     on_demand(story)
     runs = [order(story) for _ in range(5)]

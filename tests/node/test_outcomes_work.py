@@ -329,3 +329,12 @@ def test_the_replay_of_what_was_taken_over_meanwhile_changes_nothing(bench: Benc
     replay(bench.store, bench.journal, later=lambda record: pytest.fail(str(record)))
     assert bench.kept == []
     assert bench.story.statuses(held.key.run_id) == ["LOST", "PENDING"]
+
+
+def test_what_cannot_be_stored_in_the_replay_goes_back_and_uses_up_nothing(bench: Bench) -> None:
+    (held,) = bench.held(1)
+    bench.journal.append(A, [bench.story.outcome(held, result="\u0000")])
+    replay(bench.store, bench.journal, later=lambda record: pytest.fail(str(record)))
+    assert bench.kept == []
+    (attempt,) = bench.story.attempts(held.key.run_id)
+    assert (attempt["status"], attempt["tries"], attempt["takeovers"]) == ("PENDING", 0, 0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from itertools import islice
 
 from shardkeeper.domain.attempts import Claimed, Pending, RunHead
@@ -16,6 +17,7 @@ from shardkeeper.memory.rows import Attempt, LeaseRow, Run
 
 _SECOND = timedelta(seconds=1)
 _UNPULLED = timedelta(seconds=5)
+_HEADS = 100
 
 
 def claim_items(
@@ -101,8 +103,8 @@ def as_claimed(row: Attempt) -> Claimed:
 
 
 def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list[Pending]:
-    """Longest waiting first; of what waits for a limit only what might get it, and of those without an owner only what
-    nobody pulled for a while."""
+    """Longest waiting first; of what waits for a limit only what might get it. Beside ``limit`` of those with an owner
+    the heads of each job's queue without owners, where nobody pulled them for a while."""
     now = database.now()
     room = Room(database, now, SHOWN_BEYOND)
     node_id = lease.who.node_id
@@ -113,9 +115,23 @@ def claimable_for(database: MemoryDatabase, lease: LeaseRow, limit: int) -> list
         if (row.claim_key is None or now - row.claimable_from >= _UNPULLED)
         and rules.is_claimable(row, _reader(database, row, node_id), now)
     )
-    in_order = sorted(ready, key=lambda row: (row.claimable_from, row.key.run_id, row.key.item))
-    shown = islice((row for row in in_order if row.claim_key is not None or room.takes(row)), limit)
+    in_order = sorted(ready, key=_longest_waiting)
+    owned = islice((row for row in in_order if row.claim_key is None and room.takes(row)), limit)
+    shown = sorted([*owned, *_heads(in_order)], key=_longest_waiting)
     return [_as_pending(database, row, now) for row in shown]
+
+
+def _heads(rows: Iterable[Attempt]) -> Iterator[Attempt]:
+    queues: dict[str, list[tuple[datetime, int, Attempt]]] = {}
+    for place, row in enumerate(rows):
+        if row.claim_key is not None:
+            queues.setdefault(row.run.job_name, []).append((row.claim_key, place, row))
+    for queue in queues.values():
+        yield from (row for _, _, row in nsmallest(_HEADS, queue))
+
+
+def _longest_waiting(row: Attempt) -> tuple[datetime, int, int]:
+    return row.claimable_from, row.key.run_id, row.key.item
 
 
 def _reader(database: MemoryDatabase, row: Attempt, node_id: str) -> str:

@@ -239,7 +239,7 @@ class Rules:
     # The sweep: rule 9 of the protocol.
 
     def swept_until(self, now: datetime, lag: timedelta) -> datetime:
-        """It stays behind by the on-time window and the longest statement."""
+        """It stays behind by the on-time window."""
         return now - lag
 
     def ends_window(self, jobs_left: bool) -> bool:

@@ -126,8 +126,7 @@ def test_a_busy_node_pulls_nothing_until_it_has_room() -> None:
 
 def test_nothing_is_pulled_to_lie_before_tasks_that_take_long() -> None:
     desk = on_demand(Desk(capacity=2).up())
-    for _ in range(20):
-        desk.planner.mind.holdings.lasted(3600)
+    desk.planner.mind.holdings.lasted(3600)
     assert hint(desk) == [Pull(desk.incarnation, 2)]
 
 

@@ -19,7 +19,7 @@ OVER_KEPT = 50_000
 SHORTEST_S = 0.0002
 WEIGHT = 0.1
 """Of the attempt that ended last in what is usual."""
-LONG = 2
+LONG = 5
 """Times as long as what leaves nothing to be claimed ahead: how much longer an attempt is makes no difference."""
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from shardkeeper.domain.errors import JournalFull, PartlyUnanswered, StoreUnavailable
-from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
+from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
 from shardkeeper.domain.planner.actions import Record, Report
 from shardkeeper.domain.planner.events import Event, OutcomesAnswered
-from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 from shardkeeper.node.lanes import Done
 from shardkeeper.ports.journal import OutcomeJournal
 from shardkeeper.ports.runs import RunStore
+
+_LOG = logging.getLogger(__name__)
 
 AGAIN_S = 0.5
 LOCKED_AGAIN_S = 5.0
@@ -143,8 +146,9 @@ class _Round:
 def replay(store: RunStore, journal: OutcomeJournal, later: Callable[[Record], None]) -> None:
     """Before a node joins: record what an earlier life of it left in the journal.
 
-    What was taken over meanwhile is answered "superseded", which is an answer. What is locked is handed to ``later``:
-    a row must not keep the node from joining. Raises StoreUnavailable: try again.
+    What was taken over meanwhile is answered "superseded", which is an answer. What cannot be stored as it is goes
+    back, to be run again, as nobody here knows any more how its job is retried. What is locked is handed to
+    ``later``: it must not keep the node from joining. Raises StoreUnavailable: try again.
     """
     unsettled = journal.unsettled()
     for incarnation in dict.fromkeys(incarnation for incarnation, _ in unsettled):
@@ -155,10 +159,21 @@ def replay(store: RunStore, journal: OutcomeJournal, later: Callable[[Record], N
         except PartlyUnanswered as error:
             answers = error.answers
         asked = list(zip(outcomes, answers, strict=True))
+        _give_back(store, incarnation, [outcome for outcome, answer in asked if _is_refused(answer)])
         journal.settled([outcome for outcome, answer in asked if answer is not None])
         for outcome, answer in asked:
             if answer is None:
                 later(Record(incarnation, outcome))
+
+
+def _is_refused(answer: OutcomeAnswer | None) -> bool:
+    return answer is not None and answer.recording is Recording.REFUSED
+
+
+def _give_back(store: RunStore, incarnation: str, refused: Sequence[Outcome]) -> None:
+    if refused:
+        _LOG.warning("%d outcomes in the journal cannot be stored: their attempts run again", len(refused))
+        store.record(incarnation, [Outcome(one.key, one.claim_no, AttemptStatus.PENDING) for one in refused])
 
 
 def in_order(actions: Sequence[Record | Report]) -> list[Record | Report]:
