@@ -87,7 +87,7 @@ def kill_marked(mark: str, spare: frozenset[int] = frozenset()) -> int:
 def marked(mark: str) -> list[int]:
     """Living processes (not zombies) that carry the mark, as far as this user may look.
 
-    Nothing is found where nothing can be looked at, as no descriptors are left: the guard finds them when the node ends.
+    Nothing is found where nothing can be looked at, for want of descriptors: the guard finds them when the node ends.
     """
     exact = f"{MARK}={mark}\0".encode()
     longer = f"{MARK}={mark}.".encode()
