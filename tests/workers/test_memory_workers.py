@@ -84,15 +84,21 @@ def test_a_hang_times_out_and_an_attempt_can_be_stopped_running_or_waiting() -> 
     world = World(capacity=1)
     hangs, waits = world.submit(0, timeout_s=30), world.submit(5)
     world.workers.stop(waits, 1, 0)
-    assert world.ending(waits).status is EndingStatus.STOPPED
+    assert (world.ending(waits).status, world.ending(waits).phase) == (EndingStatus.STOPPED, None)
     world.run()
-    assert world.ending(hangs).status is EndingStatus.TIMED_OUT
+    assert (world.ending(hangs).status, world.ending(hangs).phase) == (
+        EndingStatus.TIMED_OUT,
+        Phase.CALCULATE,
+    )
     stopped = world.submit(0, item=1)
     world.run(until_s=2e9)
     for _ in range(2):
         world.workers.stop(stopped, 1, 3)
     world.run(until_s=3e9)
-    assert world.ending(stopped).status is EndingStatus.STOPPED
+    assert (world.ending(stopped).status, world.ending(stopped).phase) == (
+        EndingStatus.STOPPED,
+        Phase.CALCULATE,
+    )
 
 
 def test_a_killed_node_says_nothing_more() -> None:

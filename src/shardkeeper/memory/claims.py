@@ -12,7 +12,7 @@ from shardkeeper.domain.leases import LeaseState
 from shardkeeper.domain.runs import AttemptStatus, RunStatus
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import PULLED, What
-from shardkeeper.memory.limits import SHOWN_BEYOND, Room, admit
+from shardkeeper.memory.limits import SHOWN_BEYOND, Room
 from shardkeeper.memory.rows import Attempt, LeaseRow, Run
 
 _SECOND = timedelta(seconds=1)
@@ -36,7 +36,7 @@ def claim_one(database: MemoryDatabase, lease: LeaseRow, row: Attempt, now: date
     who = lease.who
     if database.rules.is_callers(row, who.incarnation):
         return as_claimed(row)
-    if not database.rules.is_claimable(row, who.node_id, now) or not admit(database, row, now):
+    if not database.rules.is_claimable(row, who.node_id, now) or not Room(database, now).admits(row):
         return None
     run = row.run
     if run.status is RunStatus.CREATED:
@@ -59,7 +59,8 @@ def pull_for(
         if rules.is_pullable(row, not_jobs, node_id, now)
     )
     in_order = sorted(ready, key=rules.rank)
-    starting = islice((row for row in in_order if admit(database, row, now)), most)
+    room = Room(database, now)
+    starting = islice((row for row in in_order if room.admits(row)), most)
     return tuple(_take(database, lease, row, now, PULLED) for row in starting)
 
 

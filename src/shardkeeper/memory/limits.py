@@ -33,7 +33,10 @@ def limits_of(database: MemoryDatabase, job_name: str) -> JobTerms | None:
 
 def concurrency_value(database: MemoryDatabase, run: Run) -> str | None:
     """The run's value of its job's ``concurrency_key``: its own, else the job version's, else the ImplSpec's."""
-    terms = limits_of(database, run.job_name)
+    return _value(database, limits_of(database, run.job_name), run)
+
+
+def _value(database: MemoryDatabase, terms: JobTerms | None, run: Run) -> str | None:
     if terms is None or terms.concurrency_key is None:
         return None
     impl = database.impl_version_by_no.get(run.impl_version)
@@ -57,7 +60,8 @@ def _text(value: Any) -> str | None:
 
 
 class Room:
-    """What may start now under all limits; ``spare``: how many more are let through where there is room at all."""
+    """What may start now under all limits, within one call; ``spare``: how many more are let through where there is
+    room at all."""
 
     def __init__(self, database: MemoryDatabase, now: datetime, spare: int = 0) -> None:
         self._database = database
@@ -65,15 +69,37 @@ class Room:
         self._spare = spare
         self._running: Counter[_Limit] | None = None
         self._left: dict[_Limit, int] = {}
+        self._terms: dict[str, JobTerms | None] = {}
 
     def takes(self, row: Attempt) -> bool:
         """Whether the attempt fits beside those taken before it, in which case it is taken too."""
-        sizes = self._sizes(row)
+        terms = self._terms_of(row)
+        if terms is None:
+            return True
+        sizes = self._sizes(terms, row)
         if any(self._left_of(limit, size) <= 0 for limit, size in sizes.items()):
             return False
         for limit in sizes:
             self._left[limit] -= 1
         return True
+
+    def admits(self, row: Attempt) -> bool:
+        """Whether the attempt may start now; if so it is marked. Its rate is paid."""
+        terms, starts = self._terms_of(row), self.takes(row)
+        if terms is not None and terms.rate_limit is not None:
+            job, paid = row.run.job_name, self._database.paid_until
+            paid[job] = paid_with(paid.get(job), int(starts), terms.rate_limit, terms.rate_period, self._now)
+        if starts:
+            row.limited = terms is not None
+            row.pool = None if terms is None else terms.pool
+            row.concurrency_value = _value(self._database, terms, row.run)
+        return starts
+
+    def _terms_of(self, row: Attempt) -> JobTerms | None:
+        job = row.run.job_name
+        if job not in self._terms:
+            self._terms[job] = limits_of(self._database, job)
+        return self._terms[job]
 
     def _left_of(self, limit: _Limit, size: int) -> int:
         if limit not in self._left:
@@ -83,12 +109,9 @@ class Room:
             self._left[limit] = left + self._spare if left > 0 else 0
         return self._left[limit]
 
-    def _sizes(self, row: Attempt) -> dict[_Limit, int]:
+    def _sizes(self, terms: JobTerms, row: Attempt) -> dict[_Limit, int]:
         """The limits of the attempt, each with how many it lets run (or, of a rate, start now)."""
         database, job = self._database, row.run.job_name
-        terms = limits_of(database, job)
-        if terms is None:
-            return {}
         sizes: dict[_Limit, int] = {}
         if terms.pool is not None and terms.pool in database.pools:
             sizes[("pool", terms.pool)] = database.pools[terms.pool]
@@ -97,7 +120,7 @@ class Room:
         if terms.rate_limit is not None:
             paid_until = database.paid_until.get(job)
             sizes[("rate", job)] = starts_now(paid_until, terms.rate_limit, terms.rate_period, self._now)
-        if (value := concurrency_value(database, row.run)) is not None:
+        if (value := _value(database, terms, row.run)) is not None:
             sizes[("value", job, value)] = terms.max_running_per_key
         return sizes
 
@@ -114,19 +137,3 @@ def _running(database: MemoryDatabase) -> Counter[_Limit]:
             if row.limited and row.concurrency_value is not None:
                 found[("value", row.run.job_name, row.concurrency_value)] += 1
     return found
-
-
-def admit(database: MemoryDatabase, row: Attempt, now: datetime) -> bool:
-    """Whether the attempt may start now, by itself; if so it is marked, and its rate paid."""
-    terms, starts = limits_of(database, row.run.job_name), Room(database, now).takes(row)
-    if terms is not None and terms.rate_limit is not None:
-        job = row.run.job_name
-        paid_until = database.paid_until.get(job)
-        database.paid_until[job] = paid_with(
-            paid_until, int(starts), terms.rate_limit, terms.rate_period, now
-        )
-    if starts:
-        row.limited = terms is not None
-        row.pool = None if terms is None else terms.pool
-        row.concurrency_value = concurrency_value(database, row.run)
-    return starts

@@ -49,8 +49,8 @@ class JobTerms:
     @property
     def limited(self) -> bool:
         """Whether any limit shared by nodes holds for its attempts."""
-        limits = (self.pool, self.max_running, self.concurrency_key, self.rate_limit)
-        return any(limit is not None for limit in limits)
+        counted = self.pool is not None or self.max_running is not None or self.concurrency_key is not None
+        return counted or self.rate_limit is not None
 
 
 @dataclass(slots=True, eq=False)

@@ -1,7 +1,8 @@
 """Workers in virtual time: what an attempt does and how long it takes is scripted, when it ends is the scheduler's.
 
 The twin of ``workers/`` for the simulation and for tests of the node. Nothing here has a thread: events are given out
-inside the calls and the scheduled functions.
+inside the calls and the scheduled functions. What has begun is in its second phase at once: what is stopped, or takes
+too long, ends in that one.
 """
 
 from __future__ import annotations
@@ -182,7 +183,11 @@ class MemoryWorkers:
         # by the duration, not by a second look at the clock: a step of the wall clock moves no end before its start
         finished_at = self._now() if lasted_s is None else live.started_at + timedelta(seconds=lasted_s)
         ended = replace(
-            ending, started_at=live.started_at, finished_at=finished_at, compensable=live.compensable
+            ending,
+            phase=ending.phase or (Phase.COMPENSATE if live.order.compensates else Phase.CALCULATE),
+            started_at=live.started_at,
+            finished_at=finished_at,
+            compensable=live.compensable,
         )
         self._emit(AttemptEnded(*identity, ended))
         self._later(0.0, self._dispatch)

@@ -34,7 +34,7 @@ from shardkeeper.domain.planner.events import (
 )
 from shardkeeper.domain.runs import AttemptStatus, TriggerKind
 from shardkeeper.domain.specs import Strategy
-from tests.domain.planner.desk import Desk, claimed, job, key, of, row
+from tests.domain.planner.desk import T0, Desk, claimed, job, key, of, row
 
 
 def on_demand(desk: Desk, **spec: Any) -> Desk:
@@ -59,6 +59,12 @@ def pulled(desk: Desk, most: int, *claimed: Claimed) -> list[Any]:
 
 def over(desk: Desk, claimed: Claimed) -> list[Any]:
     return desk.ended(AttemptOver(Outcome(claimed.key, claimed.claim_no, AttemptStatus.COMPLETED)))
+
+
+def recorded(desk: Desk, *actions: Any) -> list[Any]:
+    outcomes = tuple(record.outcome for record in of(actions, Record))
+    answers = tuple(OutcomeAnswer(outcome.key, Recording.RECORDED) for outcome in outcomes)
+    return desk.tell(OutcomesAnswered(desk.incarnation, outcomes, answers))
 
 
 def test_a_hint_is_a_pull_of_what_there_is_room_for_and_a_look_a_moment_later() -> None:
@@ -159,7 +165,9 @@ def test_a_job_that_cannot_run_here_goes_back_and_is_not_pulled_again() -> None:
     desk = on_demand(Desk().up())
     hint(desk)
     pulled(desk, 8, submitted(1))
-    desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    recorded(
+        desk, *desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    )
     assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 8, ("job",))]
 
 
@@ -246,16 +254,37 @@ def test_what_a_node_refuses_takes_up_its_room_until_that_is_recorded() -> None:
     desk = on_demand(Desk(capacity=2, ahead_s=0.0).up())
     hint(desk)
     pulled(desk, 2, submitted(1))
-    desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
+    declined = desk.ended(AttemptOver(Outcome(key(), 1, AttemptStatus.FAILED), declined="no such module"))
     desk.specs(job(number=11, every=None))
+    assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 1)], (
+        "by the store's word it holds one"
+    )
+    pulled(desk, 1)
+    recorded(desk, *declined)
     assert of(desk.tell(PendingDue()), Pull) == [Pull(desk.incarnation, 2)]
     refused = pulled(desk, 2, submitted(2), submitted(3))
     assert [record.outcome.key.run_id for record in of(refused, Record)] == [2, 3]
     assert not of([*refused, *desk.tell(PendingDue())], Pull), "by the store's word it holds two"
-    outcomes = tuple(record.outcome for record in of(refused, Record))
-    answers = tuple(OutcomeAnswer(outcome.key, Recording.RECORDED) for outcome in outcomes)
-    recorded = desk.tell(OutcomesAnswered(desk.incarnation, outcomes, answers))
-    assert of(recorded, Pull) == [Pull(desk.incarnation, 2)]
+    assert of(recorded(desk, *refused), Pull) == [Pull(desk.incarnation, 2)]
+
+
+def test_what_the_workers_hand_back_unbegun_takes_up_its_room_until_that_is_recorded() -> None:
+    desk = on_demand(Desk(capacity=2, ahead_s=0.0).up())
+    hint(desk)
+    pulled(desk, 2, submitted(1), submitted(2))
+    returned = desk.ended(AttemptOver(Outcome(key(run_id=1), 1, AttemptStatus.PENDING)))
+    assert not of([*returned, *desk.tell(PendingDue())], Pull)
+    assert of(recorded(desk, *returned), Pull) == [Pull(desk.incarnation, 1)]
+
+
+def test_what_asked_to_run_later_leaves_its_room_at_once_as_all_that_has_run() -> None:
+    desk = on_demand(Desk(capacity=2, ahead_s=0.0).up())
+    hint(desk)
+    pulled(desk, 2, submitted(1), submitted(2))
+    later = desk.ended(
+        AttemptOver(Outcome(key(run_id=1), 1, AttemptStatus.PENDING, started_at=T0, delay_s=60))
+    )
+    assert of(later, Pull) == [Pull(desk.incarnation, 1)]
 
 
 def test_room_that_several_leave_at_once_is_one_reason_to_pull() -> None:

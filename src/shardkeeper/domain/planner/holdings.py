@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shardkeeper.domain.attempts import Claimed
 from shardkeeper.domain.outcomes import Outcome
-from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.domain.runs import AttemptKey, AttemptStatus
 from shardkeeper.domain.specs import JobVersion
 
 UNKNOWN_DURATION_S = 0.1
@@ -249,5 +249,8 @@ class Holdings:
 
 
 def _goes_back(holding: Holding) -> bool:
-    """Whether it was never handed to the workers, and its end is being recorded."""
-    return holding.outcome is not None and not holding.launched
+    """Whether it never began, and that is being recorded: no worker had it, or the workers handed it back."""
+    outcome = holding.outcome
+    if outcome is None:
+        return False
+    return not holding.launched or (outcome.status is AttemptStatus.PENDING and outcome.started_at is None)
