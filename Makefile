@@ -12,8 +12,10 @@ RUNS ?=
 WRITE ?=
 TASKS ?=
 SCALE ?=
+ROUNDS ?=
 
 BIN := .venv/bin
+BENCH_FLAGS = $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
 
 help: ## what can be made, and with what
 	@sed -nE 's/^([a-z-]+):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -38,8 +40,11 @@ test: check servers ## check, then every test, on real servers
 	@tools/setup-for-tests
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-bench: servers ## how late, how many per second, at what share of the processor
-	@$(BIN)/python -m bench
+bench: servers ## the budget, scenario by scenario (`make bench-NAME` for one): make bench [ROUNDS=3] [WRITE=1]
+	@$(BIN)/python -m bench $(BENCH_FLAGS)
+
+bench-%: servers
+	@$(BIN)/python -m bench $* $(BENCH_FLAGS)
 
 bench-on-demand: servers ## submit, drain and pick up work on demand, beside other queues on this machine
 	@$(BIN)/python -m bench.on_demand $(if $(WRITE),--write)

@@ -1,39 +1,61 @@
-"""``make bench``: what the engine does on this machine, in one run.
+"""``make bench``: what the scheduler does on this machine, scenario by scenario, against its budget.
 
-Prints lateness of 30 and of 500 one-item jobs that fire each second on three nodes, then claims and outcomes per
-second through the protocol's own calls, each with the processor's share beside it. Machines are noisy: look at
-medians and ratios of one run.
+Each scenario starts its own servers and nodes, and is measured in rounds; a figure is the median of them. Machines are
+noisy: look at medians and ratios of one run. Ends with 1 when a line of the budget is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 
-from bench import lateness, store
 from bench.cluster import cluster
+from bench.machine import machine
+from bench.suite.answer import text
+from bench.suite.lineup import SCENARIOS
+from bench.suite.page import keep
+from bench.suite.result import Result
+from bench.suite.scenario import Scenario
 
 
-def main() -> None:
-    """Every scenario, one after the other."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+def main() -> int:
+    """The scenarios asked for, one after the other."""
+    wanted = _arguments()
+    with cluster(nodes=0, workers=1) as running, running.connect() as connection:
+        facts = machine(connection)
+    _say(", ".join(f"{name} {value}" for name, value in facts.items()))
+    missed = 0
+    for name in wanted.scenarios or SCENARIOS:
+        result = _run(SCENARIOS[name], wanted.rounds, facts)
+        _say(text(result.document()))
+        missed += len(result.missed())
+        if wanted.write:
+            keep(result.document())
+    return 1 if missed else 0
+
+
+def _run(scenario: Scenario, rounds: int | None, facts: dict[str, str]) -> Result:
+    measured = []
+    for number in range(1, (rounds or scenario.rounds) + 1):
+        sys.stderr.write(f"{scenario.name}: round {number}\n")
+        measured.append(scenario.measure())
+    return Result(scenario, measured, facts)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--seconds", type=int, default=20, help="how long each lateness is measured (default 20)"
+        "scenarios",
+        nargs="*",
+        choices=[*SCENARIOS, []],
+        metavar="SCENARIO",
+        help=f"of {', '.join(SCENARIOS)}; all",
     )
-    seconds = parser.parse_args().seconds
-    _say(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    )
-    _say(
-        "\nLateness, fire time to initialize starting; three nodes of two workers, everything on this machine"
-    )
-    for jobs in (30, 500):
-        _say(lateness.measure(jobs, seconds).line())
-    _say("\nThe protocol's calls, one client")
-    with cluster(nodes=0, workers=1) as running:
-        store.measure(running.url)
+    parser.add_argument("--rounds", type=int, help="of each, in place of its own number")
+    parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md and docs/benchmarks/")
+    return parser.parse_args()
 
 
 def _say(text: str) -> None:
@@ -41,4 +63,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
