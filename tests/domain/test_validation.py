@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from shardkeeper.domain.specs import ImplSpec, JobSpec, Kind, Misfire, SourceData, Strategy
 from shardkeeper.domain.validation import Limits, impl_problems, job_problems, module_allowed, source_problems
+from shardkeeper.domain.validation.jobs import FIELDS
 
 GOOD = JobSpec("price-index", "prices", cron="*/5 * * * *")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -48,6 +49,13 @@ def test_good_specs_have_no_problems() -> None:
     assert job_problems(GOOD) == []
     assert job_problems(rich) == []
     assert job_problems(JobSpec("on-demand", "prices")) == []
+
+
+def test_what_a_row_leaves_out_is_right_whatever_the_limits_are() -> None:
+    """Rows of versions have only what differs from the defaults, and nothing else of them is judged."""
+    tightest = Limits(max_items_per_second=1e-9, max_parameters_bytes=0)
+    assert job_problems(JobSpec("on-demand", "prices"), tightest, given=FIELDS) == []
+    assert set(FIELDS) <= {field.name for field in fields(JobSpec)}
 
 
 @pytest.mark.parametrize(

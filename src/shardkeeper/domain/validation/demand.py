@@ -20,6 +20,7 @@ from shardkeeper.domain.validation.limits import (
     MAX_SHORT_TEXT,
 )
 from shardkeeper.domain.validation.shapes import (
+    Check,
     Wrong,
     wrong_duration,
     wrong_json,
@@ -33,27 +34,9 @@ SHORTEST_PERIOD = timedelta(milliseconds=1)
 SHORTEST_RETENTION = timedelta(minutes=1)
 
 
-def demand_fields(spec: JobSpec) -> Iterator[tuple[str, object, Wrong]]:
-    """Each field that can be judged alone: its name, value, and what is wrong with it."""
-    yield "pool", spec.pool, None if spec.pool is None else wrong_name(spec.pool)
-    yield "max_running", spec.max_running, _wrong_count(spec.max_running, MAX_RUNNING)
-    yield "concurrency_key", spec.concurrency_key, _wrong_key(spec.concurrency_key)
-    yield "max_running_per_key", spec.max_running_per_key, _wrong_count(spec.max_running_per_key, MAX_RUNNING)
-    yield "rate_limit", spec.rate_limit, _wrong_count(spec.rate_limit, MAX_RATE)
-    yield "rate_period", spec.rate_period, _wrong_span(spec.rate_period, SHORTEST_PERIOD, LONGEST_RETRY)
-    yield "retry_on", list(spec.retry_on), _wrong_names(spec.retry_on)
-    yield "give_up_on", list(spec.give_up_on), _wrong_names(spec.give_up_on)
-    yield "retention", spec.retention, _wrong_span(spec.retention, SHORTEST_RETENTION, LONGEST_SCHEDULE)
-    schema = spec.parameters_schema
-    yield "parameters_schema", schema, None if schema is None else _wrong_schema(schema)
-    yield (
-        "parameters_limit",
-        spec.parameters_limit,
-        wrong_number(spec.parameters_limit, 2, MAX_PARAMETERS_BYTES),
-    )
-
-
-def _wrong_schema(schema: Mapping[str, Any]) -> Wrong:
+def _wrong_schema(schema: Mapping[str, Any] | None) -> Wrong:
+    if schema is None:
+        return None
     unfit = wrong_json(schema, MAX_SCHEMA_BYTES)
     if unfit is not None:
         return unfit
@@ -94,6 +77,10 @@ def _key_problems(follows: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem("follows.on", on, "is not known", f"write one of {', '.join(FOLLOWED)}")
 
 
+def _wrong_pool(pool: str | None) -> Wrong:
+    return None if pool is None else wrong_name(pool)
+
+
 def _wrong_count(count: int | None, most: int) -> Wrong:
     return None if count is None else wrong_number(count, 1, most)
 
@@ -115,3 +102,19 @@ def _wrong_names(names: tuple[str, ...]) -> Wrong:
         if not name or wrong_text(name, MAX_SHORT_TEXT):
             return (f"has what is no name of an error: {name!r:.60}", 'write for example "ValueError"')
     return None
+
+
+DEMAND_FIELDS: dict[str, Check] = {
+    "pool": lambda pool, _: _wrong_pool(pool),
+    "max_running": lambda count, _: _wrong_count(count, MAX_RUNNING),
+    "concurrency_key": lambda key, _: _wrong_key(key),
+    "max_running_per_key": lambda count, _: _wrong_count(count, MAX_RUNNING),
+    "rate_limit": lambda count, _: _wrong_count(count, MAX_RATE),
+    "rate_period": lambda period, _: _wrong_span(period, SHORTEST_PERIOD, LONGEST_RETRY),
+    "retry_on": lambda names, _: _wrong_names(names),
+    "give_up_on": lambda names, _: _wrong_names(names),
+    "retention": lambda span, _: _wrong_span(span, SHORTEST_RETENTION, LONGEST_SCHEDULE),
+    "parameters_schema": lambda schema, _: _wrong_schema(schema),
+    "parameters_limit": lambda limit, _: wrong_number(limit, 2, MAX_PARAMETERS_BYTES),
+}
+"""What judges each field that can be judged alone."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from shardkeeper.domain.durations import format_duration
 from shardkeeper.domain.problems import Problem, problem
 from shardkeeper.domain.specs import JobSpec, Misfire, Strategy
 from shardkeeper.domain.validation.alerting import alert_problems
-from shardkeeper.domain.validation.demand import demand_fields, follows_problems
+from shardkeeper.domain.validation.demand import DEMAND_FIELDS, follows_problems
 from shardkeeper.domain.validation.limits import (
     LONGEST_RETRY,
     LONGEST_RUN,
@@ -25,7 +25,7 @@ from shardkeeper.domain.validation.limits import (
     Limits,
 )
 from shardkeeper.domain.validation.shapes import (
-    Wrong,
+    Check,
     wrong_duration,
     wrong_json,
     wrong_labels,
@@ -38,16 +38,42 @@ from shardkeeper.domain.validation.timing import timing_problems
 PHASES = ("initialize", "calculate", "validate")
 
 
-def job_problems(spec: JobSpec, limits: Limits = Limits()) -> list[Problem]:  # noqa: B008 - frozen
-    """Everything that is wrong with `spec` itself; an empty list for a valid one.
+FIELDS: dict[str, Check] = {
+    "name": lambda name, _: wrong_name(name),
+    "impl_spec": lambda name, _: wrong_name(name),
+    "sharding_total_count": lambda total, _: wrong_number(total, 1, MAX_SHARDING_TOTAL),
+    "parameters": lambda parameters, limits: wrong_json(parameters, limits.max_parameters_bytes),
+    "misfire_grace": lambda grace, _: wrong_duration(grace, LONGEST_SCHEDULE, zero=True),
+    "catch_up_limit": lambda limit, _: wrong_number(limit, 1, MAX_CATCH_UP),
+    "max_attempts": lambda attempts, _: wrong_number(attempts, 1, MAX_ATTEMPTS),
+    "max_takeovers": lambda takeovers, _: wrong_number(takeovers, 0, MAX_ATTEMPTS),
+    "retry_delay": lambda delay, _: wrong_duration(delay, LONGEST_RETRY, zero=True),
+    "retry_backoff": lambda factor, _: wrong_number(factor, 1, MAX_BACKOFF),
+    "retry_max_delay": lambda delay, _: wrong_duration(delay, LONGEST_RETRY, zero=True),
+    "timeout": lambda timeout, _: wrong_duration(timeout, LONGEST_RUN),
+    "late_after": lambda late, _: wrong_duration(late, LONGEST_RUN),
+    "finish_within": lambda within, _: wrong_duration(within, LONGEST_RUN),
+    "priority": lambda priority, _: wrong_number(priority, -MAX_PRIORITY, MAX_PRIORITY),
+    "node_selector": lambda labels, _: wrong_labels(labels),
+    "labels": lambda labels, _: wrong_labels(labels),
+    "owner": lambda owner, _: wrong_text(owner, MAX_SHORT_TEXT),
+    "description": lambda text, _: wrong_text(text, MAX_DESCRIPTION, lines=True),
+    **DEMAND_FIELDS,
+}
+"""What judges each field that can be judged alone."""
+
+
+def job_problems(
+    spec: JobSpec,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    given: Collection[str] = FIELDS,
+) -> list[Problem]:
+    """Everything that is wrong with `spec` itself; an empty list for a valid one. Of fields that are not among the
+    `given` ones it is known that they are at their defaults, which are right.
 
     Whether its ImplSpec exists and can be imported is for others to find out.
     """
-    problems = [
-        problem(field, format_duration(value) if isinstance(value, timedelta) else value, *wrong)
-        for field, value, wrong in (*_single_fields(spec, limits), *demand_fields(spec))
-        if wrong is not None
-    ]
+    problems = _field_problems(spec, limits, given)
     problems += timing_problems(spec, limits)
     problems += _item_parameter_problems(spec)
     problems += _phase_problems(spec)
@@ -57,32 +83,20 @@ def job_problems(spec: JobSpec, limits: Limits = Limits()) -> list[Problem]:  # 
     return problems
 
 
-def _single_fields(spec: JobSpec, limits: Limits) -> Iterator[tuple[str, object, Wrong]]:
-    """Each field that can be judged alone: its name, value, and what is wrong with it."""
-    yield "name", spec.name, wrong_name(spec.name)
-    yield "impl_spec", spec.impl_spec, wrong_name(spec.impl_spec)
-    total = spec.sharding_total_count
-    yield "sharding_total_count", total, wrong_number(total, 1, MAX_SHARDING_TOTAL)
-    yield "parameters", spec.parameters, wrong_json(spec.parameters, limits.max_parameters_bytes)
-    yield "misfire_grace", spec.misfire_grace, wrong_duration(spec.misfire_grace, LONGEST_SCHEDULE, zero=True)
-    yield "catch_up_limit", spec.catch_up_limit, wrong_number(spec.catch_up_limit, 1, MAX_CATCH_UP)
-    yield "max_attempts", spec.max_attempts, wrong_number(spec.max_attempts, 1, MAX_ATTEMPTS)
-    yield "max_takeovers", spec.max_takeovers, wrong_number(spec.max_takeovers, 0, MAX_ATTEMPTS)
-    yield "retry_delay", spec.retry_delay, wrong_duration(spec.retry_delay, LONGEST_RETRY, zero=True)
-    yield "retry_backoff", spec.retry_backoff, wrong_number(spec.retry_backoff, 1, MAX_BACKOFF)
-    yield (
-        "retry_max_delay",
-        spec.retry_max_delay,
-        wrong_duration(spec.retry_max_delay, LONGEST_RETRY, zero=True),
-    )
-    yield "timeout", spec.timeout, wrong_duration(spec.timeout, LONGEST_RUN)
-    yield "late_after", spec.late_after, wrong_duration(spec.late_after, LONGEST_RUN)
-    yield "finish_within", spec.finish_within, wrong_duration(spec.finish_within, LONGEST_RUN)
-    yield "priority", spec.priority, wrong_number(spec.priority, -MAX_PRIORITY, MAX_PRIORITY)
-    yield "node_selector", spec.node_selector, wrong_labels(spec.node_selector)
-    yield "labels", spec.labels, wrong_labels(spec.labels)
-    yield "owner", spec.owner, wrong_text(spec.owner, MAX_SHORT_TEXT)
-    yield "description", spec.description, wrong_text(spec.description, MAX_DESCRIPTION, lines=True)
+def _field_problems(spec: JobSpec, limits: Limits, given: Collection[str]) -> list[Problem]:
+    """What is wrong with fields by themselves."""
+    found = []
+    for field in given:
+        check = FIELDS.get(field)
+        if check is not None and (wrong := check(value := getattr(spec, field), limits)) is not None:
+            found.append(problem(field, _shown(value), *wrong))
+    return found
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _item_parameter_problems(spec: JobSpec) -> Iterator[Problem]:

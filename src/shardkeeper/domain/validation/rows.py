@@ -159,19 +159,19 @@ _UNUSED: tuple[object, ...] = (None, {}, [], "")
 
 def read_job_row(row: Mapping[str, Any], limits: Limits | None) -> Reading[JobSpec]:
     """Read a row of `job_spec`; judged by `limits`, or only by types when None. Never raises."""
-    judge = None if limits is None else partial(job_problems, limits=limits)
+    judge = None if limits is None else partial(_judge_job, limits)
     return _read(JobSpec, _JOB_READERS, {"version"}, row, judge)
 
 
 def read_impl_row(row: Mapping[str, Any], limits: Limits | None) -> Reading[ImplSpec]:
     """Read a row of `impl_spec`; `kind` is python when it is left out. Never raises."""
-    judge = None if limits is None else partial(impl_problems, limits=limits)
+    judge = None if limits is None else partial(_judge_impl, limits)
     return _read(ImplSpec, _IMPL_READERS, {"version"}, {"kind": "python", **row}, judge)
 
 
 def read_source_row(row: Mapping[str, Any], limits: Limits | None) -> Reading[SourceData]:
     """Read a row of `source_data`. Never raises."""
-    judge = None if limits is None else partial(source_problems, limits=limits)
+    judge = None if limits is None else partial(_judge_source, limits)
     return _read(SourceData, _SOURCE_READERS, {"version", "impl_spec"}, row, judge)
 
 
@@ -198,6 +198,18 @@ def row_of(spec: JobSpec | ImplSpec | SourceData) -> dict[str, Any]:
     return {field.name: _plain(getattr(spec, field.name)) for field in fields(spec)}
 
 
+def _judge_job(limits: Limits, spec: JobSpec, given: Collection[str]) -> list[Problem]:
+    return job_problems(spec, limits, given)
+
+
+def _judge_impl(limits: Limits, spec: ImplSpec, given: Collection[str]) -> list[Problem]:
+    return impl_problems(spec, limits=limits)
+
+
+def _judge_source(limits: Limits, spec: SourceData, given: Collection[str]) -> list[Problem]:
+    return source_problems(spec, limits=limits)
+
+
 def _spec_of(reading: Reading[T]) -> T:
     if reading.unknown:
         raise UnknownSpec(reading.unknown)
@@ -211,7 +223,7 @@ def _read(
     readers: Mapping[str, Reader],
     passed_over: Collection[str],
     row: Mapping[str, Any],
-    judge: Callable[[T], list[Problem]] | None,
+    judge: Callable[[T, Collection[str]], list[Problem]] | None,
 ) -> Reading[T]:
     values: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -242,7 +254,7 @@ def _read(
     spec = kind(**values)
     if judge is not None:
         told = {found.field for found in problems}
-        problems += [found for found in judge(spec) if found.field not in told]
+        problems += [found for found in judge(spec, values) if found.field not in told]
     return Reading(None if lacking else spec, tuple(problems), tuple(unknown))
 
 

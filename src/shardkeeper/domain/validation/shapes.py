@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -16,9 +16,12 @@ from shardkeeper.domain.validation.limits import (
     MAX_DEPTH,
     MAX_LABELS,
     MAX_SHORT_TEXT,
+    Limits,
 )
 
 Wrong: TypeAlias = tuple[str, str] | None
+Check: TypeAlias = Callable[[Any, Limits], Wrong]
+"""Judges the value of one field."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 LABEL_KEY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,98}[A-Za-z0-9])?")
