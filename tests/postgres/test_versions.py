@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from time import perf_counter
 
 import pytest
 
@@ -171,18 +169,13 @@ def test_nothing_pending_is_left_behind(migrated: Migrated) -> None:
     assert migrated.one("SELECT count(*) FROM shardkeeper.pending_stamp") == 0
 
 
-@pytest.mark.slow
-def test_a_statement_over_a_hundred_thousand_jobs_takes_seconds(
-    migrated: Migrated, record_property: Callable[[str, object], None]
-) -> None:
+@pytest.mark.parametrize("migrated", [pytest.param(18, id="postgres18")], indirect=True)
+def test_a_statement_over_a_hundred_thousand_jobs_is_one_stamp(migrated: Migrated) -> None:
     migrated.impl()
-    began = perf_counter()
     migrated.sql.execute(
         "INSERT INTO shardkeeper.job_spec (name, impl_spec, every) "
         "SELECT 'job-' || i, 'impl', '1 s' FROM generate_series(1, 100000) i"
     )
-    took_s = perf_counter() - began
-    record_property("seconds", round(took_s, 2))
+    assert migrated.one("SELECT count(*) FROM shardkeeper.job_version") == 100_000
     assert migrated.one("SELECT count(DISTINCT in_force_from) FROM shardkeeper.job_version") == 1
     assert migrated.one("SELECT count(*) FROM shardkeeper.job_spec WHERE version IS NULL") == 0
-    assert took_s < 60
