@@ -13,13 +13,13 @@ from tests.simulation.mutations import Mutation
 from tests.simulation.stories import of_jobs
 
 GUARDS: tuple[Mutation, ...] = (
-    Mutation("1", "a version is stamped at commit", "fires", 1, mutants.StampAtBegin),
+    Mutation("1", "a version is stamped at commit", "fires", 2, mutants.StampAtBegin),
     Mutation("1", "versions marked invalid do not count", "fires", 1, mutants.InvalidVersionsCount),
     Mutation(
         "1",
         "attempts run under the versions that their run pins",
         "witnesses",
-        5,
+        1,
         patches=((Launching, "_launch", work.launched_under_the_newest),),
     ),
     Mutation(
@@ -40,7 +40,7 @@ GUARDS: tuple[Mutation, ...] = (
         "1, 9",
         "a pause holds the fires of a sweep",
         "fires",
-        2,
+        1,
         patches=((accounting, "_stretches", work.swept_through_pauses),),
     ),
     Mutation(
@@ -54,7 +54,7 @@ GUARDS: tuple[Mutation, ...] = (
         "1, 9",
         "a job switched off before the sweep",
         "fires",
-        1,
+        2,
         patches=((accounting, "_why_idle", common.no),),
     ),
     Mutation(

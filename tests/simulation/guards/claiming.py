@@ -36,9 +36,9 @@ GUARDS: tuple[Mutation, ...] = (
     ),
     Mutation("4, 10", "a waiting run is not claimable", "overlap", 1, mutants.WaitingRunsAreClaimed),
     Mutation("4, 6", "`not_before` is waited for", "attempts", 1, mutants.ClaimedTooSoon),
-    Mutation("4", "each_node's items are their node's", "attempts", 18, mutants.PinnedToNobody),
+    Mutation("4", "each_node's items are their node's", "attempts", 5, mutants.PinnedToNobody),
     Mutation("4", "each claim raises `claim_no`", "attempts", 1, mutants.ClaimNoStands),
-    Mutation("4", "checkpoints are conditional on the claim", "attempts", 5, mutants.AnybodyReports),
+    Mutation("4", "checkpoints are conditional on the claim", "attempts", 24, mutants.AnybodyReports),
     Mutation(
         "4, 8",
         "the next in rank takes what its owner leaves lying",

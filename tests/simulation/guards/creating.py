@@ -11,7 +11,7 @@ from tests.simulation.mutations import Mutation
 from tests.simulation.stories import of_jobs, of_nodes
 
 GUARDS: tuple[Mutation, ...] = (
-    Mutation("3", "no run before the fire time", "fires", 11, mutants.CreatedEarly),
+    Mutation("3", "no run before the fire time", "fires", 7, mutants.CreatedEarly),
     Mutation(
         "3",
         "what was too early is asked for again",
@@ -19,7 +19,7 @@ GUARDS: tuple[Mutation, ...] = (
         of_jobs.clocks_that_are_ahead,
         patches=((Firing, "_go_on", work.deaf_to(Creation.EARLY)),),
     ),
-    Mutation("3", "on-time creation only within the window", "fires", 1, mutants.CreatedWhenOld),
+    Mutation("3", "on-time creation only within the window", "fires", 5, mutants.CreatedWhenOld),
     Mutation("3, 9", "one run per fire", "fires", 1, mutants.CreatedTwice),
     Mutation(
         "3",

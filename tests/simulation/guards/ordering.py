@@ -13,7 +13,7 @@ from tests.simulation.stories import of_jobs
 
 GUARDS: tuple[Mutation, ...] = (
     Mutation(
-        "15", "stop is looked at by claim, retry, takeover, release", "attempts", 2, mutants.StopIsNoColumn
+        "15", "stop is looked at by claim, retry, takeover, release", "attempts", 1, mutants.StopIsNoColumn
     ),
     Mutation(
         "15",
