@@ -52,8 +52,6 @@ def _wrong_schema(schema: Mapping[str, Any] | None) -> Wrong:
 def follows_problems(spec: JobSpec) -> Iterator[Problem]:
     """What is wrong with the jobs that this one follows, as far as it shows on its own."""
     follows = spec.follows
-    if not follows:
-        return
     yield from _key_problems(follows)
     jobs = follows.get("jobs")
     if not isinstance(jobs, list | tuple) or not 1 <= len(jobs) <= MAX_NAMED:

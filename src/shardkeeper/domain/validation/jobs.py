@@ -75,11 +75,16 @@ def job_problems(
     """
     problems = _field_problems(spec, limits, given)
     problems += timing_problems(spec, limits)
-    problems += _item_parameter_problems(spec)
-    problems += _phase_problems(spec)
-    problems += _catch_up_problems(spec)
-    problems += follows_problems(spec)
-    problems += alert_problems(spec.alert)
+    if spec.sharding_item_parameters:
+        problems += _item_parameter_problems(spec)
+    if spec.phase_timeouts:
+        problems += _phase_problems(spec)
+    if spec.misfire is Misfire.ALL:
+        problems += _catch_up_problems(spec)
+    if spec.follows:
+        problems += follows_problems(spec)
+    if spec.alert:
+        problems += alert_problems(spec.alert)
     return problems
 
 
@@ -119,8 +124,9 @@ def _item_parameter_problems(spec: JobSpec) -> Iterator[Problem]:
 
 
 def _catch_up_problems(spec: JobSpec) -> Iterator[Problem]:
+    """Of a job that makes up for all."""
     items = spec.catch_up_limit * spec.sharding_total_count
-    if spec.misfire is Misfire.ALL and items > MAX_CATCH_UP_ITEMS:
+    if items > MAX_CATCH_UP_ITEMS:
         yield problem(
             "catch_up_limit",
             spec.catch_up_limit,

@@ -243,18 +243,18 @@ def _read(
                 problems.append(problem(column, value, wrong.reason, wrong.mend))
             except ValueInvalid as wrong:
                 problems.append(problem(column, value, wrong.reason, wrong.mend))
-    required = _REQUIRED[kind]
-    problems += [
-        problem(name, "", "is missing", "every spec needs it") for name in required if name not in row
-    ]
-    lacking = [name for name in required if name not in values]
-    if not all(name in _STAND_INS for name in lacking):
-        return Reading(None, tuple(problems), tuple(unknown))
-    values.update((name, _STAND_INS[name]) for name in lacking)
+    lacking = [name for name in _REQUIRED[kind] if name not in values]
+    if lacking:
+        problems += [
+            problem(name, "", "is missing", "every spec needs it") for name in lacking if name not in row
+        ]
+        if not all(name in _STAND_INS for name in lacking):
+            return Reading(None, tuple(problems), tuple(unknown))
+        values.update((name, _STAND_INS[name]) for name in lacking)
     spec = kind(**values)
-    if judge is not None:
+    if judge is not None and (judged := judge(spec, values)):
         told = {found.field for found in problems}
-        problems += [found for found in judge(spec, values) if found.field not in told]
+        problems += [found for found in judged if found.field not in told]
     return Reading(None if lacking else spec, tuple(problems), tuple(unknown))
 
 

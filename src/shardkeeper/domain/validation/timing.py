@@ -19,7 +19,8 @@ def timing_problems(spec: JobSpec, limits: Limits) -> Iterator[Problem]:
     given = [f for f in ("cron", "every", "run_at") if getattr(spec, f) is not None]
     if len(given) > 1:
         yield problem(given[1], " and ".join(given), "more than one schedule is given", "keep one of them")
-    bounds = list(_bound_problems(spec))
+    bounded = spec.starts_at is not None or spec.ends_at is not None
+    bounds = list(_bound_problems(spec)) if bounded or spec.run_at is not None else []
     yield from bounds
     if wrong := wrong_duration(spec.every, LONGEST_SCHEDULE):
         yield problem("every", format_duration(spec.every or timedelta(0)), *wrong)
@@ -32,7 +33,6 @@ def timing_problems(spec: JobSpec, limits: Limits) -> Iterator[Problem]:
     if fires is None:
         return
     yield from _rate_problems(spec, limits)
-    bounded = spec.starts_at is not None or spec.ends_at is not None
     if bounded and not bounds and fires.next_after(FIRST_INSTANT - MICROSECOND) is None:
         yield problem(
             "starts_at", "", "no fire lies between starts_at and ends_at", "move them, or the schedule"
