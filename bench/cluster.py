@@ -77,14 +77,21 @@ class Cluster:
 
 
 @contextmanager
-def cluster(nodes: int, workers: int, **settings: str) -> Iterator[Cluster]:
-    """``nodes`` agents with ``workers`` each, ready (in the view) when it returns. PostgreSQL flushes its commits."""
+def cluster(
+    nodes: int, workers: int, *, postgresql_conf: Mapping[str, str] | None = None, **settings: str
+) -> Iterator[Cluster]:
+    """``nodes`` agents with ``workers`` each, ready (in the view) when it returns. PostgreSQL flushes its commits.
+
+    ``postgresql_conf``: further settings of the server; ``settings``: of the nodes, as environment.
+    """
     folder = Path(tempfile.mkdtemp(prefix="shardkeeper-bench-", dir="/var/tmp"))
     folder.chmod(0o755)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         postgres = stack.enter_context(
-            PostgresServer(folder / "postgres", options=PostgresOptions(durable=True))
+            PostgresServer(
+                folder / "postgres", options=PostgresOptions(durable=True, settings=postgresql_conf or {})
+            )
         )
         zookeeper = stack.enter_context(ZooKeeperServer(folder / "zookeeper"))
         url = postgres.create_database("shardkeeper")

@@ -8,33 +8,50 @@ from typing import Self
 
 import psutil
 
+OTHERS = "others"
+
 
 def processor_seconds(pids: Sequence[int]) -> float:
     """Spent so far by these processes and all their descendants."""
     return sum(map(_spent, pids))
 
 
-class Shares:
-    """What kinds of process spend from `begin` on."""
+def machine_seconds() -> float:
+    """Spent so far by all processes of this machine."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system + times.irq + times.softirq
 
-    def __init__(self, pids: Mapping[str, Sequence[int]]) -> None:
+
+class Shares:
+    """What kinds of process spend from `begin` on.
+
+    With ``others``, so does a kind of that name, which is all the rest of the machine: the benchmark itself, the
+    system, and whatever disturbs it.
+    """
+
+    def __init__(self, pids: Mapping[str, Sequence[int]], *, others: bool = False) -> None:
         self._pids = pids
+        self._others = others
         self._before: dict[str, float] = {}
         self._began = 0.0
 
     def begin(self) -> Self:
-        self._before = {kind: processor_seconds(pids) for kind, pids in self._pids.items()}
+        self._before = self._spent()
         self._began = time.perf_counter()
         return self
 
     def seconds(self) -> dict[str, float]:
         """Processor time."""
-        return {kind: processor_seconds(pids) - self._before[kind] for kind, pids in self._pids.items()}
+        return {kind: spent - self._before[kind] for kind, spent in self._spent().items()}
 
     def cores(self) -> dict[str, float]:
         """Cores in use on average."""
         elapsed = time.perf_counter() - self._began
         return {kind: spent / elapsed for kind, spent in self.seconds().items()}
+
+    def _spent(self) -> dict[str, float]:
+        spent = {kind: processor_seconds(pids) for kind, pids in self._pids.items()}
+        return spent | {OTHERS: machine_seconds() - sum(spent.values())} if self._others else spent
 
 
 def _spent(pid: int) -> float:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bench.scenarios import lateness
+from bench.scenarios import burst, calls, lateness, overhead, sustained
 from bench.suite.scenario import Scenario
 
-SCENARIOS: dict[str, Scenario] = {one.name: one for one in (lateness.SCENARIO,)}
+SCENARIOS: dict[str, Scenario] = {
+    one.name: one
+    for one in (
+        lateness.SCENARIO,
+        sustained.SCENARIO,
+        burst.SCENARIO,
+        calls.SCENARIO,
+        overhead.SCENARIO,
+    )
+}
