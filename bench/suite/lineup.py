@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from bench.scenarios import burst, calls, lateness, overhead, sustained
+from bench.scenarios import (
+    burst,
+    calls,
+    change,
+    costs,
+    growth_history,
+    growth_jobs,
+    growth_nodes,
+    lateness,
+    memory,
+    overhead,
+    planner,
+    quiet,
+    specs,
+    sustained,
+    takeover,
+    view,
+)
 from bench.suite.scenario import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -13,5 +30,16 @@ SCENARIOS: dict[str, Scenario] = {
         burst.SCENARIO,
         calls.SCENARIO,
         overhead.SCENARIO,
+        specs.SCENARIO,
+        change.SCENARIO,
+        view.SCENARIO,
+        takeover.SCENARIO,
+        quiet.SCENARIO,
+        growth_jobs.SCENARIO,
+        growth_nodes.SCENARIO,
+        growth_history.SCENARIO,
+        costs.SCENARIO,
+        planner.SCENARIO,
+        memory.SCENARIO,
     )
 }
