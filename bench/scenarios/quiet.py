@@ -67,11 +67,12 @@ SCENARIO = Scenario(
     "What ZooKeeper does for fires",
     f"{NODES} nodes without jobs for {IDLE_S} s, then with {JOBS} one-item jobs that fire each second, for {LOAD_S} s. "
     "Writes are the server's transactions while jobs fire. Requests are all that it receives, pings and the nodes' "
-    "reading of the tree each 10 s among them; those of a fire are what it received more than without jobs.",
+    "reading of the tree each 10 s among them; those of a fire are what it received more than without jobs. A reading "
+    "more or less in either while is a thousandth of a request for each fire.",
     (
         Figure("fires", "fires that ran", "/s"),
         Figure("writes", f"writes to ZooKeeper in {LOAD_S} s", at_most=0),
-        Figure("per_fire", "requests to ZooKeeper for each fire", at_most=0.001),
+        Figure("per_fire", "requests to ZooKeeper for each fire", at_most=0.005),
         Figure("loaded", "requests with fires", "/s"),
         Figure("idle", "requests without", "/s"),
     ),
