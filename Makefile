@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check bench bench-on-demand storm faults simulate wheel constraints clean
+.PHONY: help setup servers demo test check bench bench-on-demand bench-peers storm faults simulate wheel constraints clean
 .NOTPARALLEL:
 SHELL := bash
 
@@ -13,6 +13,7 @@ WRITE ?=
 TASKS ?=
 SCALE ?=
 ROUNDS ?=
+QUICK ?=
 
 BIN := .venv/bin
 BENCH_FLAGS = $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
@@ -48,6 +49,9 @@ bench-%: servers
 
 bench-on-demand: servers ## submit, drain and pick up work on demand, beside other queues on this machine
 	@$(BIN)/python -m bench.on_demand $(if $(WRITE),--write)
+
+bench-peers: servers ## schedules that fire every second, beside other schedulers on this machine: make bench-peers [QUICK=1]
+	@$(BIN)/python -m bench.schedules $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
 
 storm: servers ## submitted tasks under kill -9 of nodes and workers, judged: make storm [TASKS=100000] [NODES=3] [SEED=1]
 	@$(BIN)/python -m bench.storm $(if $(TASKS),--tasks $(TASKS)) $(if $(NODES),--nodes $(NODES)) $(if $(SEED),--seed $(SEED))

@@ -26,7 +26,8 @@ class Peer:
     notes: tuple[str, ...] = ()
 
 
-_PGQUEUER = ("pgqueuer==1.6.0", "asyncpg==0.32.0", "psycopg[binary]==3.3.9", "uvloop==0.23.0")
+PGQUEUER = ("pgqueuer==1.6.0", "asyncpg==0.32.0", "psycopg[binary]==3.3.9", "uvloop==0.23.0")
+PROCRASTINATE = ("procrastinate==3.10.0", "psycopg[binary,pool]==3.3.9")
 _PGQUEUER_NOTES = (
     "no-op coroutines in the worker's own event loop, a task cannot be killed or outlive its loop",
     "no run or attempt row, no result: finished jobs leave the queue for a log of status changes",
@@ -37,7 +38,7 @@ PEERS = (
     Peer(
         "PgQueuer, psycopg",
         "coroutine",
-        _PGQUEUER,
+        PGQUEUER,
         "bench.peers.pgqueuer_peer",
         "postgres",
         ("--client", "psycopg", "--consumers", "5", "--batch", "100"),
@@ -46,7 +47,7 @@ PEERS = (
     Peer(
         "PgQueuer, asyncpg",
         "coroutine",
-        _PGQUEUER,
+        PGQUEUER,
         "bench.peers.pgqueuer_peer",
         "postgres",
         ("--client", "asyncpg", "--consumers", "1", "--batch", "100"),
@@ -56,7 +57,7 @@ PEERS = (
     Peer(
         "procrastinate",
         "coroutine",
-        ("procrastinate==3.10.0", "psycopg[binary,pool]==3.3.9"),
+        PROCRASTINATE,
         "bench.peers.procrastinate_peer",
         "postgres",
         ("--concurrency", "10"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,10 +20,10 @@ from bench.on_demand.rows import Round
 from bench.on_demand.venvs import python_with
 from bench.peers.driver import READY
 from bench.processors import Shares
+from bench.subprocesses import STOP_TIMEOUT_S, end
 
 ROOT = Path(__file__).parents[2]
 COMMAND_TIMEOUT_S = 300.0
-STOP_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class PeerContender:
                     stderr=subprocess.DEVNULL,
                     text=True,
                 )
-                stack.callback(_end, worker)
+                stack.callback(end, worker)
                 started.append(worker)
             yield started
 
@@ -144,15 +143,3 @@ class PeerContender:
         board = ["--board", str(self._board)]
         program = [str(self._python), "-m", self._peer.module, command]
         return [*program, "--url", self._server.url, *board, *options, *self._peer.arguments]
-
-
-def _end(worker: subprocess.Popen[str]) -> None:
-    if worker.poll() is None:
-        worker.send_signal(signal.SIGTERM)
-    try:
-        worker.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
-    if worker.stdout is not None:
-        worker.stdout.close()
