@@ -50,7 +50,7 @@ class CelerySchedules(ScheduleDriver):
             self._beat(app)
         else:
             worker_ready.connect(_say_ready, weak=False)
-            app.worker_main(["worker", "--loglevel", "ERROR", *self.wanted.settings])
+            app.worker_main(["--quiet", "worker", "--loglevel", "ERROR", *self.wanted.settings])
 
     def _beat(self, app: Any) -> None:
         app.conf.beat_schedule = {str(number): self._entry(number) for number in range(self.wanted.schedules)}
