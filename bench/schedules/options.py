@@ -10,7 +10,7 @@ class Options:
     """``ladder``: how many schedules fire at once, step by step; ``seconds``: for how long each step is measured,
     an even number; ``burst``: schedules due at one instant."""
 
-    ladder: tuple[int, ...] = (30, 100, 300, 1_000, 2_000, 3_000)
+    ladder: tuple[int, ...] = (30, 100, 300, 1_000, 2_000, 3_000, 5_000)
     seconds: int = 8
     burst: int = 10_000
     rounds: int = 3

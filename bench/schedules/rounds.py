@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from bench.on_demand.contenders import Unavailable
@@ -33,7 +34,7 @@ def _round(contender: Contender, options: Options, say: Say) -> Round:
     try:
         with contender.open() as turn:
             steps = _climb(turn, contender.limit_s, options.ladder, problems, say)
-            burst = _tried(lambda: turn.burst(options.burst), problems)
+            burst = _tried(partial(turn.burst, options.burst), problems)
             say(f"  {burst}")
     except Unavailable as error:
         return Round(problems=(str(error),))
@@ -43,7 +44,7 @@ def _round(contender: Contender, options: Options, say: Say) -> Round:
 def _climb(turn: Turn, limit_s: float, ladder: Sequence[int], problems: list[str], say: Say) -> list[Step]:
     steps: list[Step] = []
     for schedules in ladder:
-        step = _tried(lambda wanted=schedules: turn.step(wanted), problems)  # type: ignore[misc]
+        step = _tried(partial(turn.step, schedules), problems)
         say(f"  {step}")
         if step is None:
             break

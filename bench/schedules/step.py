@@ -52,7 +52,7 @@ def judge(beginnings: Iterable[Beginning], schedules: int, window: Window, cores
         if due_s in dues:
             fire = schedule, due_s
             first[fire] = min(began_s, first.get(fire, began_s))
-    late_ms = [(began_s - due_s) * 1000 for (_, due_s), began_s in first.items()]
+    late_ms = [round((began_s - due_s) * 1000, 3) for (_, due_s), began_s in first.items()]
     due = schedules * len(dues)
     return Step(
         schedules,

@@ -22,6 +22,9 @@ nodes of its own on one machine, all of which share its processors; PostgreSQL f
 median of the rounds beside it, which were measured one after the other in one run. Compare figures of one table with
 each other: on another machine all of them change.
 
+Beside other systems there are pages of their own: [work on demand](benchmarks/on-demand.md) and
+[schedules](benchmarks/schedules.md).
+
 {sections}
 """
 
