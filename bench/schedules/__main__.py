@@ -8,6 +8,7 @@ each in an environment of its own, on a PostgreSQL that flushes its commits, or 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ from shardkeeper.devservers.postgres_server import PostgresOptions, PostgresServ
 
 def main() -> None:
     wanted = _arguments()
+    # what was started is ended, also when this is stopped from outside
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     options = _options(wanted)
     with tempfile.TemporaryDirectory(prefix="shardkeeper-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)

@@ -52,7 +52,7 @@ def _line(row: Row, ours: Row | None, top: int) -> list[str]:
         _ms(best.p50_ms if best else None),
         _ms(best.p99_ms if best else None),
         _burst(row.burst),
-        _ratio(_whole_s(row), _whole_s(ours)),
+        _burst_ratio(row, ours),
     ]
 
 
@@ -70,14 +70,21 @@ def _step(row: Row, step: Step) -> list[str]:
 def _burst(burst: Burst | None) -> str:
     if burst is None or not burst.started:
         return NONE
-    told = f"{burst.seconds:.2f} s"
-    return told if burst.is_whole else f"{burst.started:,} of {burst.schedules:,} in {told}"
+    told = f"{burst.schedules:,} in {burst.seconds:.2f} s"
+    return told if burst.is_whole else f"{burst.started:,} of {told}"
 
 
-def _whole_s(row: Row | None) -> float | None:
-    """Of a burst that started as a whole."""
-    burst = row.burst if row is not None else None
-    return burst.seconds if burst is not None and burst.is_whole else None
+def _burst_ratio(row: Row, ours: Row | None) -> str:
+    """Of bursts of one size that started as a whole."""
+    one, other = row.burst, ours.burst if ours else None
+    if (
+        one is None
+        or other is None
+        or one.schedules != other.schedules
+        or not (one.is_whole and other.is_whole)
+    ):
+        return NONE
+    return _ratio(one.seconds, other.seconds)
 
 
 def _ratio(value: float | None, ours: float | None) -> str:

@@ -17,7 +17,7 @@ class Turn(Protocol):
         """Let so many schedules fire, more than in the step before."""
 
     def burst(self, schedules: int) -> Burst:
-        """Let so many be due at one instant, and nothing else."""
+        """Let so many be due at one instant, or as many as it can start, and nothing else."""
 
 
 class Contender(Protocol):

@@ -11,7 +11,7 @@ class Options:
     an even number; ``burst``: schedules due at one instant."""
 
     ladder: tuple[int, ...] = (30, 100, 300, 1_000, 2_000, 3_000, 5_000)
-    seconds: int = 8
+    seconds: int = 6
     burst: int = 10_000
     rounds: int = 3
     workers: int = 2

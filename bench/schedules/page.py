@@ -31,9 +31,10 @@ them change.
 - *schedules kept*: the most schedules, each of which fires every second, of which not one fire was lost and 99 of 100
   began within a second. Steps of {ladder}; a system climbs until it does not keep one. *p50 there*, *p99*: lateness at
   that step.
-- *burst*: {burst:,} schedules that are due once, at one instant, and nothing else: from the instant to the last one's
-  beginning, within {patience:g} s.
-- *of ours*: times Shardkeeper's figure; of kept fires more is better, of a burst's time less.
+- *burst*: {burst:,} schedules (fewer where it says so) that are due once, at one instant, and nothing else: from the
+  instant to the last one's beginning, within {patience:g} s.
+- *of ours*: times Shardkeeper's figure; of kept fires more is better, of a burst's time less. Bursts of another size
+  are not compared.
 - Lateness is from the fire time to the first line of the task, by the clock of this one machine. Each task tells it
   by a line in a file of its process, alike for all, and does nothing else.
 

@@ -72,9 +72,11 @@ class PeerTurn:
             return watch_window(folder, pids, schedules, self._seconds, self._peer.every_s)
 
     def burst(self, schedules: int) -> Burst:
+        """Of no more than the peer can start."""
+        fewer = min(schedules, self._peer.burst)
         at_s = math.ceil(time.time()) + self._peer.lead_s
-        with self._running(schedules, "--at", str(at_s)) as (folder, _):
-            return watch_burst(folder, schedules, at_s)
+        with self._running(fewer, "--at", str(at_s)) as (folder, _):
+            return watch_burst(folder, fewer, at_s)
 
     @contextmanager
     def _running(self, schedules: int, *when: str) -> Iterator[tuple[Path, Mapping[str, Sequence[int]]]]:
