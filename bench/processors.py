@@ -22,6 +22,11 @@ def machine_seconds() -> float:
     return times.user + times.nice + times.system + times.irq + times.softirq
 
 
+def own_seconds(pids: Sequence[int]) -> float:
+    """Spent so far by these processes themselves, without their children."""
+    return sum(map(_own, pids))
+
+
 class Shares:
     """What kinds of process spend from `begin` on.
 
@@ -70,3 +75,11 @@ def _spent(pid: int) -> float:
             continue
         total += times.user + times.system
     return total
+
+
+def _own(pid: int) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)

@@ -37,6 +37,8 @@ def keep(document: Mapping[str, Any]) -> None:
     if (draw := SCENARIOS[name].draw) is not None:
         draw(document, FOLDER / f"{name}.png")
     PAGE.write_text(page(_kept()))
+    if (kept := SCENARIOS[name].kept) is not None:
+        kept()
 
 
 def page(documents: Iterable[Mapping[str, Any]]) -> str:

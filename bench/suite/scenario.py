@@ -48,7 +48,8 @@ class Scenario:
     """``name``: of its target, ``make bench-<name>``; ``how``: what a round does, a paragraph for the page.
 
     ``measure`` does one round with servers of its own, and leaves nothing behind. ``rounds``: how many make a median.
-    ``draw`` makes a picture of a document (see Result) at a path.
+    ``draw`` makes a picture of a document (see Result) at a path. ``long``: it takes so long that it runs only when it
+    is named. ``kept``: what else is to be renewed once its document lies where the page takes it from.
     """
 
     name: str
@@ -58,3 +59,5 @@ class Scenario:
     measure: Callable[[], Round]
     rounds: int = 3
     draw: Callable[[Mapping[str, Any], Path], None] | None = None
+    long: bool = False
+    kept: Callable[[], None] | None = None

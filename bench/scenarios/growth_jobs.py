@@ -1,0 +1,70 @@
+"""What a fire costs when the cluster holds a hundred jobs, and when it holds a hundred thousand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.cluster import cluster
+from bench.scenarios.growing import (
+    JOBS,
+    PANELS,
+    SECONDS,
+    Point,
+    as_curves,
+    figures_at,
+    growth,
+    watch_point,
+)
+from bench.scenarios.jobs import IMPL
+from bench.suite.curves import draw_curves
+from bench.suite.scenario import Figure, Round, Scenario
+
+HELD = (100, 1_000, 10_000, 100_000)
+NODES, WORKERS = 3, 2
+AT_ONCE = 10_000
+
+# each in a minute of its own of a day half a year ahead: 1,440 schedules
+IDLE = """insert into shardkeeper.job_spec (name, impl_spec, cron)
+          select 'idle-' || n, 'noop', format('%%s %%s %%s', n %% 60, n / 60 %% 24,
+                                              to_char(now() + interval '183 days', 'FMDD FMMM') || ' *')
+            from generate_series(%s::int, %s::int) n"""
+
+
+def insert_idle(connection: Any, jobs: int) -> None:
+    """Jobs that are held and do not fire: ``idle-1`` and so on, committed in pieces."""
+    connection.execute(IMPL)
+    for first in range(1, jobs + 1, AT_ONCE):
+        connection.execute(IDLE, (first, min(jobs, first + AT_ONCE - 1)))
+
+
+def measure() -> Round:
+    """A cluster for each point."""
+    points: dict[int, Point] = {}
+    for held in HELD:
+        with cluster(NODES, WORKERS) as running, running.connect() as connection:
+            insert_idle(connection, held - JOBS)
+            points[held] = watch_point(running, connection)
+    figures = {"growth": growth(points)}
+    for held, point in points.items():
+        figures.update(point.figures(held))
+    figures["job_bytes"] = (
+        (points[HELD[-1]].rss_mib - points[HELD[0]].rss_mib) * (1 << 20) / (HELD[-1] - HELD[0])
+    )
+    return Round(figures, samples=as_curves(points))
+
+
+SCENARIO = Scenario(
+    "growth-jobs",
+    "Growth with the jobs that are held",
+    f"{JOBS} jobs of one item fire every second on {NODES} nodes of {WORKERS} workers, for {SECONDS} s, while the "
+    f"nodes hold {', '.join(f'{held:,}' for held in HELD)} jobs; the others are due half a year from now, on 1,440 "
+    "schedules. A cluster of its own for each point; it is looked at once all jobs are taken up.",
+    (
+        Figure("growth", "processor time per fire with the most jobs, of that with the fewest", at_most=1.5),
+        *(figure for held in HELD for figure in figures_at(held, f"{held:,} jobs")),
+        Figure("job_bytes", "memory of a node per job it holds", "bytes"),
+    ),
+    measure,
+    rounds=1,
+    draw=draw_curves("x", "jobs held", PANELS, logarithmic=True),
+)
