@@ -17,9 +17,9 @@ from bench.scenarios.lateness import LATE
 from bench.suite.curves import Panel
 from bench.suite.scenario import Figure
 
-JOBS, SECONDS = 100, 20
+JOBS, SECONDS = 100, 15
 WARM_UP_S, SETTLE_S = 6, 3
-LOOK_S, QUIET_CORES, QUIET_LOOKS, PATIENCE_S = 1.0, 0.25, 3, 240.0
+LOOK_S, QUIET_CORES, QUIET_LOOKS, PATIENCE_S = 1.0, 0.25, 3, 20.0
 MIB = 1 << 20
 KINDS = ("loops", "workers", "postgres", "zookeeper")
 """``loops``: the nodes' own processes, without their workers."""
@@ -120,11 +120,9 @@ def spent(running: Cluster) -> dict[str, float]:
 
 
 def settle(running: Cluster) -> None:
-    """Wait until every node has been quiet for some seconds; raises TimeoutError when one never is."""
+    """Wait until every node has been quiet for some seconds, or for PATIENCE_S: with many jobs one always sweeps."""
     pause, quiet, waited = threading.Event(), 0, 0.0
-    while quiet < QUIET_LOOKS:
-        if waited > PATIENCE_S:
-            raise TimeoutError(f"some node was still busy after {PATIENCE_S:g} s")
+    while quiet < QUIET_LOOKS and waited < PATIENCE_S:
         before = {pid: own_seconds((pid,)) for pid in running.agents}
         pause.wait(LOOK_S)
         waited += LOOK_S

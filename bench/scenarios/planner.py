@@ -36,8 +36,8 @@ def _measured(jobs: int, nodes: int) -> dict[str, float]:
 SCENARIO = Scenario(
     "planner",
     "The planner of one node among a thousand, with a million jobs",
-    f"The planner alone, in a process of its own, without stores or workers. It takes up {JOBS:,} jobs, {DUE} of which "
-    "fire every second and the others once a day on 1,440 schedules; its view has "
+    "The planner alone, in a process of its own, without stores or workers; time is the processor's. It takes up "
+    f"{JOBS:,} jobs, {DUE} of which fire every second and the others once a day on 1,440 schedules; its view has "
     f"{' and '.join(f'{nodes:,}' for nodes in NODES)} members (with 10 of them, {FEW_JOBS:,} jobs). Of each fire it "
     "finds out whether it is its own. After a change of the view it looks again at all fires of the last 30 s, in "
     "pieces of 2,000, between which it can turn to something else.",
