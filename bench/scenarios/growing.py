@@ -14,7 +14,7 @@ from bench.figures import percentile
 from bench.processors import own_seconds, processor_seconds
 from bench.scenarios.jobs import insert_jobs
 from bench.scenarios.lateness import LATE
-from bench.suite.curves import Panel
+from bench.suite.panels import Panel
 from bench.suite.scenario import Figure
 
 JOBS, SECONDS = 100, 15

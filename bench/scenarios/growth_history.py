@@ -6,7 +6,7 @@ from bench.clock import timed
 from bench.cluster import Cluster, cluster
 from bench.scenarios.growing import JOBS, PANELS, SECONDS, Point, as_curves, figures_at, growth, watch_point
 from bench.scenarios.old_runs import DAYS, fill
-from bench.suite.curves import draw_curves
+from bench.suite.panels import draw_panels
 from bench.suite.scenario import Figure, Round, Scenario
 
 RUNS = (0, 10_000_000)
@@ -55,5 +55,5 @@ SCENARIO = Scenario(
     ),
     measure,
     rounds=1,
-    draw=draw_curves("x", "runs in the history", PANELS),
+    draw=draw_panels("x", "runs in the history", PANELS),
 )

@@ -17,7 +17,7 @@ from bench.scenarios.growing import (
     watch_point,
 )
 from bench.scenarios.jobs import IMPL
-from bench.suite.curves import draw_curves
+from bench.suite.panels import draw_panels
 from bench.suite.scenario import Figure, Round, Scenario
 
 HELD = (100, 1_000, 10_000, 100_000)
@@ -83,5 +83,5 @@ SCENARIO = Scenario(
     ),
     measure,
     rounds=1,
-    draw=draw_curves("x", "jobs held", PANELS, logarithmic=True),
+    draw=draw_panels("x", "jobs held", PANELS, logarithmic=True),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.cluster import cluster
 from bench.scenarios.growing import JOBS, PANELS, SECONDS, Point, as_curves, figures_at, watch_point
-from bench.suite.curves import draw_curves
+from bench.suite.panels import draw_panels
 from bench.suite.scenario import Figure, Round, Scenario
 
 NODES, WORKERS = (1, 3, 5, 9), 1
@@ -45,5 +45,5 @@ SCENARIO = Scenario(
     ),
     measure,
     rounds=1,
-    draw=draw_curves("x", "nodes", PANELS),
+    draw=draw_panels("x", "nodes", PANELS),
 )

@@ -15,7 +15,7 @@ from bench.cluster import Cluster, cluster
 from bench.scenarios.growing import MIB, resident_mib
 from bench.scenarios.jobs import insert_jobs
 from bench.scenarios.trend import slope
-from bench.suite.curves import Panel, draw_curves
+from bench.suite.panels import Panel, draw_panels
 from bench.suite.scenario import Figure, Round, Scenario
 
 JOBS, NODES, WORKERS = 500, 3, 2
@@ -82,7 +82,7 @@ SCENARIO = Scenario(
     ),
     measure,
     rounds=1,
-    draw=draw_curves(
+    draw=draw_panels(
         "seconds",
         "s",
         (
