@@ -17,8 +17,9 @@ class Kind:
 
     ``jobs``: share of it among the scheduled jobs; ``submitted``: among what is submitted. ``ms``: how long it takes,
     from and to, in milliseconds (of each step where it has ``steps``). ``most_items``: of a scheduled job.
-    ``period_s``: of a scheduled job, from and to. ``values``: how many it calculates. ``completes``: False: all its
-    tries fail.
+    ``period_s``: of a scheduled job, from and to; so long that two cores, which everything shares here, have something
+    left at a whole minute, when most jobs are due at once. ``values``: how many it calculates. ``completes``: False:
+    all its tries fail.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Kind:
     steps: int = 0
     values: int = 0
     most_items: int = 7
-    period_s: tuple[float, float] = (1.0, 30.0)
+    period_s: tuple[float, float] = (1.5, 30.0)
     isolation: str = "process"
     on_lease_loss: str = "continue"
     max_attempts: int = 4
