@@ -78,7 +78,11 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    nodes: int, workers: int, *, postgresql_conf: Mapping[str, str] | None = None, **settings: str
+    nodes: int,
+    workers: int,
+    *,
+    postgresql_conf: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """``nodes`` agents with ``workers`` each, ready (in the view) when it returns. PostgreSQL flushes its commits.
 
@@ -95,7 +99,7 @@ def cluster(
         )
         zookeeper = stack.enter_context(ZooKeeperServer(folder / "zookeeper"))
         url = postgres.create_database("shardkeeper")
-        environment = _environment(url, zookeeper.hosts, folder, workers) | settings
+        environment = _environment(url, zookeeper.hosts, folder, workers) | dict(settings or {})
         subprocess.run(_shardkeeper("db", "upgrade"), env=environment, check=True, stdout=subprocess.DEVNULL)
         running = Cluster(folder, postgres, zookeeper, url, environment)
         stack.enter_context(running.nodes(nodes))

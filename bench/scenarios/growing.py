@@ -13,7 +13,6 @@ from bench.cluster import Cluster
 from bench.figures import percentile
 from bench.processors import own_seconds, processor_seconds
 from bench.scenarios.jobs import insert_jobs
-from bench.scenarios.lateness import LATE
 from bench.suite.panels import Panel
 from bench.suite.scenario import Figure
 
@@ -24,6 +23,10 @@ MIB = 1 << 20
 KINDS = ("loops", "workers", "postgres", "zookeeper")
 """``loops``: the nodes' own processes, without their workers."""
 
+LATE = """
+select extract(epoch from s.started_at - s.fire_time) * 1000 from shardkeeper.shard_run s
+ where s.fire_time > %s and s.fire_time <= %s and s.status = 'COMPLETED'
+"""
 _NOW = "select clock_timestamp()"
 
 

@@ -91,7 +91,11 @@ class Nodes:
 
 def measure() -> Round:
     """One kill of each node."""
-    with cluster(0, WORKERS, **SETTINGS) as running, running.connect() as connection, ExitStack() as stack:
+    with (
+        cluster(0, WORKERS, settings=SETTINGS) as running,
+        running.connect() as connection,
+        ExitStack() as stack,
+    ):
         nodes = Nodes(running, stack)
         for name in NODES:
             nodes.start(name)

@@ -44,7 +44,11 @@ class Change:
 
 def measure() -> Round:
     """Stop one node, and start it again."""
-    with cluster(0, WORKERS, **AS_JSON) as running, running.connect() as connection, ExitStack() as stack:
+    with (
+        cluster(0, WORKERS, settings=AS_JSON) as running,
+        running.connect() as connection,
+        ExitStack() as stack,
+    ):
         insert_rare_jobs(connection, 1, JOBS, ITEMS)
         for name in STAYING:
             stack.enter_context(running.node(name))

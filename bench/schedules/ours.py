@@ -60,7 +60,7 @@ class Ours:
         with tempfile.TemporaryDirectory(prefix="shardkeeper-bench-", dir="/var/tmp") as folder:
             told = {FOLDER: folder}
             with (
-                cluster(NODES, self._options.workers, **settings, **told) as running,
+                cluster(NODES, self._options.workers, settings=settings | told) as running,
                 running.connect() as link,
             ):
                 link.execute(IMPL)

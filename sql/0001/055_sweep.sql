@@ -1,7 +1,8 @@
 -- The sweep: accounting for fires that nobody created a run for in time (docs/architecture.md, rule 9).
 --
 -- It reads a slice of jobs over the whole window, the domain decides what becomes of their fires, and the decisions are
--- applied only if the same slice still reads the same, with creations and stampings of versions shut out meanwhile.
+-- applied only if nothing that they rest on has changed since, with creations and stampings of versions shut out
+-- meanwhile: every fire of the cluster waits for that, so only what is new is looked for, and nothing read again.
 
 -- The versions of a job not marked invalid that are in force in (from, until], oldest first.
 create function shardkeeper.job_versions_in(p_job text, p_from timestamptz, p_until timestamptz)
@@ -43,7 +44,7 @@ begin
 end
 $$;
 
--- Everything that is decided from, in one value; its digest is the fingerprint.
+-- Everything that is decided from, in one value.
 create function shardkeeper.read_slice(p_from timestamptz, p_until timestamptz, p_after text, p_upto text)
     returns jsonb language plpgsql stable as $$
 declare
@@ -66,11 +67,8 @@ begin
                       from shardkeeper.pause u
                      where u.job_name = j.name and coalesce(least(u.until, u.resumed_at) > p_from, true)),
                 'existing', (
-                    select coalesce(jsonb_agg(distinct shardkeeper.instant_text(e.at)), '[]')
-                      from shardkeeper.job_run r
-                     cross join lateral (values (r.fire_time), (r.fire_until)) e (at)
-                     where r.job_name = j.name and r.trigger_kind in ('schedule', 'misfire')
-                       and r.fire_time > p_from and r.fire_time <= p_until and e.at is not null)) order by j.name), '[]')
+                    select coalesce(jsonb_agg(shardkeeper.instant_text(e)), '[]')
+                      from shardkeeper.fires_existing(j.name, p_from, p_until) e)) order by j.name), '[]')
               from unnest(v_names) j (name)),
         'impls', (
             select coalesce(jsonb_agg(jsonb_build_object('impl_name', v.impl_name, 'version', v.version, 'impl', v.impl,
@@ -84,14 +82,47 @@ begin
 end
 $$;
 
+-- The instants in the window that stand as runs of a job, or as the ends of records.
+create function shardkeeper.fires_existing(p_job text, p_from timestamptz, p_until timestamptz)
+    returns setof timestamptz language sql stable as $$
+    select distinct e.at
+      from shardkeeper.job_run r
+     cross join lateral (values (r.fire_time), (r.fire_until)) e (at)
+     where r.job_name = p_job and r.trigger_kind in ('schedule', 'misfire')
+       and r.fire_time > p_from and r.fire_time <= p_until and e.at is not null
+$$;
+
+-- Whether a version, mark or pause of these jobs, or one of their ImplSpecs, is there that `p_seen` did not see. What was
+-- under way then counts, whenever it began; what a long transaction keeps from being the past for all does not.
+create function shardkeeper.slice_changed(p_seen pg_snapshot, p_after text, p_upto text) returns boolean
+    language sql stable as $$
+    with changed as (
+        select v.job_name as job, null as impl from shardkeeper.job_version v
+         where v.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(v.changed_xid, p_seen)
+        union all
+        select u.job_name, null from shardkeeper.pause u
+         where u.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(u.changed_xid, p_seen)
+        union all
+        select case when not p.of_impl then p.name end, case when p.of_impl then p.name end
+          from shardkeeper.spec_problem p
+         where p.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(p.changed_xid, p_seen)
+        union all
+        select null, i.impl_name from shardkeeper.impl_version i
+         where i.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(i.changed_xid, p_seen))
+    select exists (select from changed c where c.job > p_after and (p_upto is null or c.job <= p_upto))
+        or exists (select from changed c join shardkeeper.job_version v on v.impl_spec = c.impl
+                    where v.job_name > p_after and (p_upto is null or v.job_name <= p_upto))
+$$;
+
 -- The port's sweep_begin; null: not this incarnation's duty, or nothing to sweep yet. `cursor` names the slice: the job
--- after which it begins, and the one with which it ends (null: the rest).
+-- after which it begins, and the one with which it ends (null: the rest). `fingerprint`: what could be seen before it
+-- was read.
 create function shardkeeper.sweep_begin(p_incarnation text, p_lag interval, p_hold interval, p_limit integer)
     returns jsonb language plpgsql as $$
 declare
     v_state shardkeeper.sweep_state;
     v_upto  text;
-    v_slice jsonb;
+    v_seen  pg_snapshot;
 begin
     if not shardkeeper.hold_duty('sweep', p_incarnation, p_hold) then
         return null;
@@ -104,14 +135,14 @@ begin
         update shardkeeper.sweep_state set window_until = clock_timestamp() - p_lag, cursor = ''
         returning * into v_state;
     end if;
+    v_seen := pg_current_snapshot();
     -- the last name of the slice, but only where there is one more after it
     select case when count(*) > p_limit then (array_agg(n.name order by n.name))[p_limit] end into v_upto
       from shardkeeper.swept_names(v_state.watermark, v_state.window_until, v_state.cursor, null, p_limit + 1) n (name);
-    v_slice := shardkeeper.read_slice(v_state.watermark, v_state.window_until, v_state.cursor, v_upto);
-    return v_slice || jsonb_build_object(
+    return shardkeeper.read_slice(v_state.watermark, v_state.window_until, v_state.cursor, v_upto) || jsonb_build_object(
         'window_from', shardkeeper.instant_text(v_state.watermark),
         'window_until', shardkeeper.instant_text(v_state.window_until),
-        'cursor', jsonb_build_array(v_state.cursor, v_upto)::text, 'fingerprint', md5(v_slice::text),
+        'cursor', jsonb_build_array(v_state.cursor, v_upto)::text, 'fingerprint', v_seen::text,
         'now', shardkeeper.instant_text(clock_timestamp()), 'last', v_upto is null);
 end
 $$;
@@ -177,10 +208,11 @@ end
 $$;
 
 -- The port's sweep_apply: `p_runs` is an array of {job, fire, jv, iv, total, nodes}, `p_records` of {job, fire, until,
--- count, status, reason, jv}. False: something changed since it was read.
+-- count, status, reason, jv}, `p_existing` of {job, fires} for the jobs of both: how many fires of the window existed.
+-- There are never fewer, and those of other jobs leave nothing to do. False: something changed since it was read.
 create function shardkeeper.sweep_apply(
     p_incarnation text, p_from timestamptz, p_until timestamptz, p_cursor text, p_fingerprint text, p_runs jsonb,
-    p_records jsonb, p_patience interval) returns boolean language plpgsql as $$
+    p_records jsonb, p_existing jsonb, p_patience interval) returns boolean language plpgsql as $$
 declare
     v_state shardkeeper.sweep_state;
     v_upto  text := p_cursor::jsonb ->> 1;
@@ -193,7 +225,9 @@ begin
     select * into v_state from shardkeeper.sweep_state for no key update;
     if v_state.watermark is distinct from p_from or v_state.window_until is distinct from p_until
        or v_state.cursor is distinct from p_cursor::jsonb ->> 0
-       or md5(shardkeeper.read_slice(p_from, p_until, v_state.cursor, v_upto)::text) <> p_fingerprint then
+       or shardkeeper.slice_changed(p_fingerprint::pg_snapshot, v_state.cursor, v_upto)
+       or exists (select from jsonb_to_recordset(p_existing) e (job text, fires integer)
+                   where (select count(*) from shardkeeper.fires_existing(e.job, p_from, p_until)) <> e.fires) then
         return false;
     end if;
 

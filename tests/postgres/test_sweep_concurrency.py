@@ -70,6 +70,55 @@ def test_a_spec_change_under_way_is_waited_for_and_makes_the_sweep_begin_again(r
     assert race.database.one("SELECT count(*) FROM shardkeeper.job_run") == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE shardkeeper.job_spec SET priority = 1 WHERE name = 'job'",
+        "UPDATE shardkeeper.impl_spec SET entrypoint = 'tasks:Mended'",
+        "SELECT shardkeeper.pause_job('job')",
+        (
+            "INSERT INTO shardkeeper.spec_problem (version, of_impl, name, problem)"
+            " SELECT max(version), false, 'job', 'wrong' FROM shardkeeper.job_version WHERE job_name = 'job'"
+        ),
+        (
+            "INSERT INTO shardkeeper.spec_problem (version, of_impl, name, problem)"
+            " SELECT max(version), true, 'impl', 'wrong' FROM shardkeeper.impl_version"
+        ),
+    ],
+    ids=["version", "implementation", "pause", "mark", "mark of an implementation"],
+)
+def test_what_the_decisions_rest_on_makes_the_sweep_begin_again_once_it_has_changed(
+    race: Race, change: str
+) -> None:
+    done = begun(race)
+    race.database.sql.execute(change)
+    assert not apply(race.second, done, missed(race, done))
+    assert apply(race.second, begun(race))
+
+
+def test_a_change_of_another_slice_is_no_matter(race: Race) -> None:
+    race.database.job("later")
+    done = race.second.sweep.sweep_begin(A, 1)
+    assert done is not None
+    assert [job.job_name for job in done.jobs] == ["job"]
+    race.database.sql.execute("UPDATE shardkeeper.job_spec SET priority = 1 WHERE name = 'later'")
+    assert apply(race.second, done)
+
+
+def test_a_transaction_that_has_been_open_for_long_makes_no_slice_begin_again(race: Race) -> None:
+    race.sql("SELECT pg_current_xact_id()")
+    race.database.sql.execute("UPDATE shardkeeper.job_spec SET priority = 1")
+    assert apply(race.second, begun(race))
+
+
+def test_a_run_made_meanwhile_of_a_job_of_which_nothing_is_decided_is_no_matter(race: Race) -> None:
+    race.first.runs.create(A, [race.request()])
+    done = begun(race)
+    race.go_on()
+    assert apply(race.second, done)
+    assert race.database.all("SELECT status FROM shardkeeper.job_run") == ["RUNNING"]
+
+
 def test_of_two_that_apply_one_slice_one_does(race: Race) -> None:
     done = begun(race)
     assert apply(race.first, done, missed(race, done))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.rows import as_json, impl_version_row, instant
 
 BEGIN = "SELECT shardkeeper.sweep_begin(%s, %s, %s, %s::int)"
-APPLY = "SELECT shardkeeper.sweep_apply(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s)"
+APPLY = "SELECT shardkeeper.sweep_apply(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s::jsonb, %s)"
 HOLD = timedelta(seconds=60)
 """How long the duty stays with its holder without being renewed, while that one's lease lives."""
 PATIENCE_S = 0.3
@@ -50,6 +50,7 @@ class PostgresSweep:
                 done.fingerprint,
                 as_json([_run_json(order, each) for order, each in enumerate(runs)]),
                 as_json([_record_json(each) for each in records]),
+                as_json(_existing_json(done, {each.job_name for each in (*runs, *records)})),
                 self._patience,
             ),
         )
@@ -88,6 +89,10 @@ def _job(columns: Mapping[str, Any]) -> SweptJob:
         ),
         frozenset(map(instant, columns["existing"])),
     )
+
+
+def _existing_json(done: SweepSlice, decided: Set[str]) -> list[dict[str, Any]]:
+    return [{"job": job.job_name, "fires": len(job.existing)} for job in done.jobs if job.job_name in decided]
 
 
 def _run_json(order: int, run: MisfireRun) -> dict[str, Any]:
