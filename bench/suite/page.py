@@ -22,11 +22,13 @@ nodes of its own on one machine, all of which share its processors; PostgreSQL f
 median of the rounds beside it, which were measured one after the other in one run. Compare figures of one table with
 each other: on another machine all of them change.
 
-Beside other systems there are pages of their own: [work on demand](benchmarks/on-demand.md) and
-[schedules](benchmarks/schedules.md).
+Beside other systems: {beside}.
 
 {sections}
 """
+
+BESIDE = {"on-demand.md": "work on demand", "schedules.md": "schedules"}
+"""Pages of their own in FOLDER, linked where they have been written."""
 
 
 def keep(document: Mapping[str, Any]) -> None:
@@ -43,7 +45,13 @@ def keep(document: Mapping[str, Any]) -> None:
 
 def page(documents: Iterable[Mapping[str, Any]]) -> str:
     """The whole file."""
-    return TEXT.format(sections="\n\n".join(map(_section, documents)))
+    return TEXT.format(sections="\n\n".join(map(_section, documents)), beside=_beside())
+
+
+def _beside() -> str:
+    return ", ".join(
+        f"[{title}](benchmarks/{name})" for name, title in BESIDE.items() if (FOLDER / name).exists()
+    )
 
 
 def _kept() -> list[dict[str, Any]]:
