@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -50,7 +50,7 @@ class PostgresSweep:
                 done.fingerprint,
                 as_json([_run_json(order, each) for order, each in enumerate(runs)]),
                 as_json([_record_json(each) for each in records]),
-                as_json(_existing_json(done, {each.job_name for each in (*runs, *records)})),
+                as_json(_existing_json(done, runs, records)),
                 self._patience,
             ),
         )
@@ -91,7 +91,10 @@ def _job(columns: Mapping[str, Any]) -> SweptJob:
     )
 
 
-def _existing_json(done: SweepSlice, decided: Set[str]) -> list[dict[str, Any]]:
+def _existing_json(
+    done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
+) -> list[dict[str, Any]]:
+    decided = {run.job_name for run in runs} | {record.job_name for record in records}
     return [{"job": job.job_name, "fires": len(job.existing)} for job in done.jobs if job.job_name in decided]
 
 
