@@ -26,7 +26,7 @@ from shardkeeper.testing import run_task
 from tests.bench.faults_histories import AT
 
 
-def test_three_hundred_jobs_are_of_all_kinds_and_policies_and_fire_about_eighty_times_a_second() -> None:
+def test_three_hundred_jobs_are_of_all_kinds_and_policies_and_fire_about_sixty_times_a_second() -> None:
     jobs = list(scheduled(random.Random(1), 300))
     assert len({job["name"] for job in jobs}) == 300
     assert {job["impl_spec"] for job in jobs} == {kind.name for kind in KINDS if kind.jobs}
@@ -39,7 +39,7 @@ def test_three_hundred_jobs_are_of_all_kinds_and_policies_and_fire_about_eighty_
     }.items():
         assert {job[column] for job in jobs} == values
     assert all(job["items"] <= BY_NAME[job["impl_spec"]].most_items for job in jobs)
-    assert 60 <= sum(1 / period_s(job) for job in jobs) <= 100
+    assert 45 <= sum(1 / period_s(job) for job in jobs) <= 75
 
 
 def test_a_few_jobs_are_as_many_as_were_asked_for_and_the_same_seed_draws_the_same() -> None:
