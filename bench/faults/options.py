@@ -19,7 +19,7 @@ class Options:
 
     seed: int = 1
     nodes: int = 5
-    workers: int = 4
+    workers: int = 8
     jobs: int = 300
     submissions_per_s: float = 20.0
     nemeses: tuple[str, ...] = ()
