@@ -39,7 +39,7 @@ select sum(pg_total_relation_size(i.inhrelid))::float8 from pg_inherits i
  where i.inhparent in ('shardkeeper.job_run'::regclass, 'shardkeeper.shard_run'::regclass)"""
 SPECS_SIZE = """
 select (pg_total_relation_size('shardkeeper.job_spec') + pg_total_relation_size('shardkeeper.job_version'))::float8"""
-FUNCTIONS = "select funcname, sum(calls), sum(total_time) from pg_stat_user_functions group by 1"
+FUNCTIONS = "select funcname, sum(calls)::float8, sum(total_time) from pg_stat_user_functions group by 1"
 LEASE = """insert into shardkeeper.lease (incarnation, node_id, host, pid, version)
            select md5('life-' || n), 'other-' || n, 'host', n, '1' from generate_series(1, %s) n"""
 VIEW = """update shardkeeper.mirrored_view set view = jsonb_set(view, '{members}', (
