@@ -13,13 +13,13 @@ T = TypeVar("T")
 ENDED = 30_000
 """Enough that PostgreSQL would rather not read all of it."""
 MOST = 100
-"""Rows that one call may read."""
+"""Rows that one call may read. Whole days are filled: of a partition that has few rows PostgreSQL rightly reads all."""
 HISTORY = """
 WITH run AS (
   INSERT INTO shardkeeper.job_run (job_name, fire_time, trigger_kind, job_version, impl_version, status, open_items,
     sharding_total_count, started_at, finished_at)
-  SELECT 'job', now() - interval '1 day' + n * interval '20 s', 'manual', v.version, i.version, 'COMPLETED', 0,
-    1, now(), now()
+  SELECT 'job', date_trunc('day', now()) - interval '1 day' + n * interval '20 s', 'manual', v.version, i.version,
+    'COMPLETED', 0, 1, now(), now()
   FROM generate_series(1, %s) n, shardkeeper.job_version v, shardkeeper.impl_version i
   WHERE v.job_name = 'job' AND i.impl_name = 'impl'
   RETURNING id, fire_time)
