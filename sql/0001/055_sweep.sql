@@ -95,23 +95,34 @@ $$;
 -- Whether a version, mark or pause of these jobs, or one of their ImplSpecs, is there that `p_seen` did not see. What was
 -- under way then counts, whenever it began; what a long transaction keeps from being the past for all does not.
 create function shardkeeper.slice_changed(p_seen pg_snapshot, p_after text, p_upto text) returns boolean
-    language sql stable as $$
-    with changed as (
-        select v.job_name as job, null as impl from shardkeeper.job_version v
-         where v.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(v.changed_xid, p_seen)
-        union all
-        select u.job_name, null from shardkeeper.pause u
-         where u.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(u.changed_xid, p_seen)
-        union all
-        select case when not p.of_impl then p.name end, case when p.of_impl then p.name end
-          from shardkeeper.spec_problem p
-         where p.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(p.changed_xid, p_seen)
-        union all
-        select null, i.impl_name from shardkeeper.impl_version i
-         where i.changed_xid >= pg_snapshot_xmin(p_seen) and not pg_visible_in_snapshot(i.changed_xid, p_seen))
-    select exists (select from changed c where c.job > p_after and (p_upto is null or c.job <= p_upto))
-        or exists (select from changed c join shardkeeper.job_version v on v.impl_spec = c.impl
-                    where v.job_name > p_after and (p_upto is null or v.job_name <= p_upto))
+    language plpgsql stable as $$
+declare
+    v_oldest xid8 := pg_snapshot_xmin(p_seen);
+    v_jobs   text[];
+    v_impls  text[];
+begin
+    select array_agg(c.job), array_agg(c.impl) into v_jobs, v_impls
+      from (select v.job_name as job, null as impl from shardkeeper.job_version v
+             where v.changed_xid >= v_oldest and not pg_visible_in_snapshot(v.changed_xid, p_seen)
+            union all
+            select u.job_name, null from shardkeeper.pause u
+             where u.changed_xid >= v_oldest and not pg_visible_in_snapshot(u.changed_xid, p_seen)
+            union all
+            select case when not p.of_impl then p.name end, case when p.of_impl then p.name end
+              from shardkeeper.spec_problem p
+             where p.changed_xid >= v_oldest and not pg_visible_in_snapshot(p.changed_xid, p_seen)
+            union all
+            select null, i.impl_name from shardkeeper.impl_version i
+             where i.changed_xid >= v_oldest and not pg_visible_in_snapshot(i.changed_xid, p_seen)) c;
+    -- nearly always: the jobs of the slice are looked through for an ImplSpec only where one has changed
+    if v_jobs is null then
+        return false;
+    end if;
+    return exists (select from unnest(v_jobs) j (name) where j.name > p_after and (p_upto is null or j.name <= p_upto))
+        or exists (select from shardkeeper.job_version v
+                    where v.impl_spec = any (v_impls) and v.job_name > p_after
+                      and (p_upto is null or v.job_name <= p_upto));
+end
 $$;
 
 -- The port's sweep_begin; null: not this incarnation's duty, or nothing to sweep yet. `cursor` names the slice: the job
