@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 import psycopg
 
 from bench.processors import processor_seconds
+from bench.subprocesses import end
 from shardkeeper.devservers.postgres_server import PostgresOptions, PostgresServer
 from shardkeeper.devservers.zookeeper_server import ZooKeeperServer
 
@@ -73,7 +73,7 @@ class Cluster:
                 yield agent.pid
             finally:
                 self.agents.remove(agent.pid)
-                _end(agent)
+                end(agent, PATIENCE_S)
 
 
 @contextmanager
@@ -121,15 +121,6 @@ def _environment(url: str, hosts: str, folder: Path, workers: int) -> dict[str, 
 
 def _shardkeeper(*args: str) -> list[str]:
     return [sys.executable, "-m", "shardkeeper", *args]
-
-
-def _end(agent: subprocess.Popen[bytes]) -> None:
-    agent.send_signal(signal.SIGTERM)
-    try:
-        agent.wait(PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        agent.kill()
-        agent.wait()
 
 
 def _wait_for_view(url: str, nodes: int) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from typing import Any
 
 STOP_TIMEOUT_S = 20.0
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """Ask it to end, wait, kill it when it does not."""
+def end(process: subprocess.Popen[Any], patience_s: float = STOP_TIMEOUT_S) -> None:
+    """Ask it to end, wait so long, kill it when it does not."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(patience_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
