@@ -254,6 +254,16 @@ def test_nothing_is_applied_when_a_job_was_paused_meanwhile(story: Story) -> Non
     assert story.pending() == []
 
 
+def test_nothing_is_applied_when_its_impl_spec_was_changed_meanwhile(story: Story) -> None:
+    story.job()
+    outage(story)
+    done = story.slice()
+    story.world.author.put_impl("impl", entrypoint="tasks:Other")
+    assert not story.apply(done, [misfire(done)])
+    again = story.slice()
+    assert story.apply(again, [misfire(again)])
+
+
 def test_only_the_holder_of_the_duty_sweeps(story: Story) -> None:
     story.job()
     outage(story)

@@ -15,7 +15,7 @@ from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.domain.validation import Limits
 from shardkeeper.node.duties import Round
 from shardkeeper.node.histories import HistoryReader
-from shardkeeper.node.works.sweep import MOST_ATTEMPTS, STEP_ASIDE_S, SweepWork
+from shardkeeper.node.works.sweep import LONGEST_REST_S, MOST_ATTEMPTS, STEP_ASIDE_S, SweepWork
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweepStore, SweptJob
 from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow
 
@@ -202,15 +202,20 @@ class Windows(Bench):
         self.nodes = ("n1",)
         self.behind_s = list(behind_s)
         self.swept: list[float] = []
+        self.takes_s = 0.0
+        self.failing = False
         rounds(self, most=0)
 
     def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
         one = found({}, {})
+        self.mono += self.takes_s
         return replace(one, now=one.window_until + timedelta(seconds=self.behind_s[0]))
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: list[MisfireRun], records: list[RangeRecord]
     ) -> bool:
+        if self.failing:
+            raise StoreUnavailable("refused")
         self.swept.append(self.behind_s.pop(0))
         return True
 
@@ -225,3 +230,40 @@ def test_a_window_from_before_an_outage_is_followed_by_the_next_at_once() -> Non
     bench = Windows(95.0, 30.0, 30.0)
     bench.work.run(ROUND)
     assert bench.swept == [95.0, 30.0]
+
+
+def test_what_took_long_to_sweep_is_left_alone_three_times_as_long_and_never_for_half_a_minute() -> None:
+    bench = Windows(34.0, 34.0, 150.0, 30.0)
+    bench.takes_s = 4.0
+    bench.work.run(ROUND)
+    bench.mono += 11.9
+    bench.work.run(ROUND)
+    assert bench.swept == [34.0]
+    bench.mono += 0.2
+    bench.takes_s = 20.0
+    bench.work.run(ROUND)
+    assert bench.swept == [34.0, 34.0]
+    bench.mono += LONGEST_REST_S
+    bench.takes_s = 0.0
+    bench.work.run(ROUND)
+    assert bench.swept == [34.0, 34.0, 150.0, 30.0]
+
+
+def test_a_window_that_lies_behind_by_its_own_sweeping_alone_is_no_outage() -> None:
+    bench = Windows(50.0, 30.0)
+    bench.takes_s = 20.0
+    bench.work.run(ROUND)
+    assert bench.swept == [50.0]
+
+
+def test_the_time_of_an_outage_is_no_time_of_sweeping() -> None:
+    bench = Windows(30.0, 30.0)
+    bench.failing = True
+    with pytest.raises(StoreUnavailable):
+        bench.work.run(ROUND)
+    bench.mono += 60.0
+    bench.failing = False
+    bench.work.run(ROUND)
+    bench.mono += 0.1
+    bench.work.run(ROUND)
+    assert bench.swept == [30.0, 30.0]

@@ -43,7 +43,7 @@ class MemorySweep(Connection):
         names = [job.job_name for job in done.jobs]
         same_window = sweep.window_until == done.window_until and sweep.watermark == done.window_from
         if not same_window or not database.rules.is_unchanged(
-            done, sweep.cursor, _fingerprint(database, names)
+            done, sweep.cursor, _fingerprint(database, done.jobs)
         ):
             return False
         for run in runs:
@@ -87,14 +87,13 @@ def _slice(database: MemoryDatabase, limit: int) -> SweepSlice:
         )
         for name in names
     ]
-    impls = {row.spec["impl_spec"] for job in jobs for row in job.versions if row.spec is not None}
     return SweepSlice(
         since,
         until,
         sweep.cursor,
-        _fingerprint(database, names),
+        _fingerprint(database, jobs),
         tuple(jobs),
-        tuple(row for name in sorted(impls) for row in impl_rows(database, name, since, until)),
+        tuple(row for name in _impls_of(jobs) for row in impl_rows(database, name, since, until)),
         database.now(),
         len(following) <= limit,
     )
@@ -112,9 +111,16 @@ def _existing(database: MemoryDatabase, name: str, since: datetime, until: datet
     return found
 
 
-def _fingerprint(database: MemoryDatabase, names: Sequence[str]) -> str:
-    """Changes with every version, mark and pause of these jobs."""
-    return ",".join(f"{name}:{database.job_changes.get(name, 0)}" for name in names)
+def _impls_of(jobs: Sequence[SweptJob]) -> list[str]:
+    """The ImplSpecs that versions of these jobs name."""
+    return sorted({row.spec["impl_spec"] for job in jobs for row in job.versions if row.spec is not None})
+
+
+def _fingerprint(database: MemoryDatabase, jobs: Sequence[SweptJob]) -> str:
+    """Changes with every version and mark of these jobs and their ImplSpecs, and with every pause."""
+    of_jobs = (f"{job.job_name}:{database.job_changes.get(job.job_name, 0)}" for job in jobs)
+    of_impls = (f"{name}:{database.impl_changes.get(name, 0)}" for name in _impls_of(jobs))
+    return f"{','.join(of_jobs)};{','.join(of_impls)}"
 
 
 def _insert_run(database: MemoryDatabase, wanted: MisfireRun) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, account_for
 from shardkeeper.domain.errors import StoreUnavailable
@@ -22,8 +22,13 @@ MOST_ATTEMPTS = 20_000
 """Inserted by one slice: a fraction of a second, during which no run is created. A job alone may have more
 (``domain.validation`` bounds it), as what one sweep decides of a job is applied as a whole."""
 OLD_S = 5.0
-"""A window that was begun so long before its end was reached, by a round that failed or before an outage, is followed
-by the next one at once."""
+"""A window that ends so much longer ago than its lag and its own sweeping explain, since a round failed or an outage
+lay between, is followed by the next one at once."""
+RESTS = 3.0
+"""Times as long as a window took to be swept that nothing is swept after it: with very many jobs the sweep would else
+never end, and go on reading all of them."""
+LONGEST_REST_S = 30.0
+"""Less than the time for which the duty is held."""
 
 
 class SweepWork:
@@ -56,7 +61,9 @@ class SweepWork:
         self._old = timedelta(seconds=on_time_window_s + OLD_S)
         self._most_jobs = self._jobs = jobs_per_slice
         self._slices_per_round = slices_per_round
-        self._aside_until = 0.0
+        self._idle_until = 0.0
+        self._window: tuple[datetime, float] | None = None
+        """The end of the window that is being swept, and when its sweeping began here."""
 
     def run(self, actions: Sequence[Round]) -> Done[Round]:
         """See Work. Slice after slice of one window, until there is nothing left or the duty is another's.
@@ -66,14 +73,18 @@ class SweepWork:
         too long for ever.
         """
         # with no member known, each_node jobs would seem to have no node to run on
-        if self._monotonic() < self._aside_until or not self._members_known():
+        if self._monotonic() < self._idle_until or not self._members_known():
             return Done()
         incarnation = actions[-1].incarnation
         created = recorded = 0
         for _ in range(self._slices_per_round):
+            began = self._monotonic()
             found = self._begun(incarnation)
             if found is None:
+                self._window = None
                 break
+            if self._window is None or self._window[0] != found.window_until:
+                self._window = (found.window_until, began)
             reading = self._reader.read(_rows(found))
             if reading.unknown or reading.unknown_impls:
                 self._step_aside(reading)
@@ -84,7 +95,7 @@ class SweepWork:
             if self._applied(incarnation, found, runs, records):
                 created += len(runs)
                 recorded += sum(record.count for record in records)
-                if found.last and found.now - found.window_until < self._old:
+                if found.last and self._rests(found):
                     break
         if created or recorded:
             self._tell(
@@ -96,6 +107,7 @@ class SweepWork:
         try:
             return self._store.sweep_begin(incarnation, self._jobs)
         except StoreUnavailable:
+            self._window = None
             self._halve(self._jobs)
             raise
 
@@ -105,11 +117,22 @@ class SweepWork:
         try:
             applied = self._store.sweep_apply(incarnation, found, runs, records)
         except StoreUnavailable:
+            self._window = None
             self._halve(len(found.jobs))
             raise
         if 2 * _attempts(runs) <= MOST_ATTEMPTS:
             self._jobs = min(2 * self._jobs, self._most_jobs)
         return applied
+
+    def _rests(self, found: SweepSlice) -> bool:
+        """A window is done: whether that was all for now. What lies long behind is caught up with first."""
+        assert self._window is not None, "this window is being swept"
+        took_s = self._monotonic() - self._window[1]
+        self._window = None
+        if found.now - found.window_until >= self._old + timedelta(seconds=took_s):
+            return False
+        self._idle_until = self._monotonic() + min(RESTS * took_s, LONGEST_REST_S)
+        return True
 
     def _is_too_much(self, found: SweepSlice, runs: list[MisfireRun]) -> bool:
         """Whether the same place is to be begun again with fewer jobs."""
@@ -125,7 +148,7 @@ class SweepWork:
         """Some spec here is for a newer version to judge: leave the slice to a node that can, and say so, as nobody
         sweeps where there is no such node.
         """
-        self._aside_until = self._monotonic() + STEP_ASIDE_S
+        self._idle_until, self._window = self._monotonic() + STEP_ASIDE_S, None
         unknown = {**reading.unknown, **reading.unknown_impls}
         name, reason = next(iter(unknown.items()))
         self._tell(SweepLeftToOthers(tuple(sorted(unknown)), reason))
