@@ -191,9 +191,61 @@ begin
 end
 $$;
 
+-- The same of runs that are all COMPLETED, with less to do: alerts only where one is a recovery.
+create function shardkeeper.tell_completed(
+    p_runs bigint[], p_fires timestamptz[], p_jobs text[], p_now timestamptz) returns void
+    language plpgsql
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_jobs  text[];
+    v_known integer;
+    v_bad   boolean;
+begin
+    select array_agg(distinct j) into v_jobs from unnest(p_jobs) j;
+    loop
+        select count(*), bool_or(l.failures_in_a_row > 0) into v_known, v_bad
+          from (select t.failures_in_a_row from shardkeeper.job_state t where t.job_name = any (v_jobs)
+                 order by t.job_name for no key update) l;
+        exit when v_known >= cardinality(v_jobs);
+        -- the first run of a job to be closed; another may be the first as well
+        insert into shardkeeper.job_state (job_name) select j from unnest(v_jobs) j order by j on conflict do nothing;
+    end loop;
+    if v_bad then
+        perform shardkeeper.tell_closed(p_runs, p_fires);
+        return;
+    end if;
+    update shardkeeper.job_state t
+       set last_run = l.id, last_fire_time = l.fire_time, last_status = 'COMPLETED', last_finished_at = p_now,
+           last_success_at = p_now
+      from (select distinct on (c.job_name) c.job_name, c.id, c.fire_time
+              from unnest(p_runs, p_fires, p_jobs) c (id, fire_time, job_name)
+             order by c.job_name, c.fire_time desc, c.id desc) l
+     where t.job_name = l.job_name;
+end
+$$;
+
+-- Tells of these closed runs, one element each: job_state and alerts, then whoever follows them. Once for all that a
+-- transaction closes, as a job's count of failures goes by the order of its fires, and rows are locked in one order.
+create function shardkeeper.tell_ended(p_runs bigint[], p_fires timestamptz[], p_jobs text[], p_all_completed boolean)
+    returns void language plpgsql as $$
+begin
+    if p_runs is null then
+        return;
+    end if;
+    if p_all_completed then
+        perform shardkeeper.tell_completed(p_runs, p_fires, p_jobs, clock_timestamp());
+    else
+        perform shardkeeper.tell_closed(p_runs, p_fires);
+    end if;
+    perform shardkeeper.tell_followers(p_runs, p_fires, array(select distinct j from unnest(p_jobs) j));
+end
+$$;
+
 -- Closes runs that have no open item any more. FAILED goes before STOPPED, STOPPED before COMPLETED. A run that is FAILED,
--- is not to be stopped and has items to be rolled back stays RUNNING until they are, and is not among those returned.
-create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[]) returns table (run_id bigint, status text)
+-- is not to be stopped and has items to be rolled back stays RUNNING until they are, and is not among those returned. Of
+-- these the caller tells (tell_ended).
+create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[])
+    returns table (run_id bigint, fire_time timestamptz, job_name text, status text)
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
@@ -247,7 +299,7 @@ begin
     select array_agg(c.id order by c.id) filter (where not c.undo) as runs,
            array_agg(c.fire_time order by c.id) filter (where not c.undo) as fires,
            array_agg(c.status::text order by c.id) filter (where not c.undo) as statuses,
-           array_agg(distinct c.job_name) filter (where not c.undo) as jobs,
+           array_agg(c.job_name order by c.id) filter (where not c.undo) as jobs,
            array_agg(distinct c.job_name) filter (
                where not c.undo and c.trigger_kind in ('schedule', 'misfire', 'backfill')) as rivals,
            array_agg(c.id order by c.id) filter (where c.undo) as undone,
@@ -263,15 +315,14 @@ begin
     if v_closed.rivals is not null then
         perform shardkeeper.release_live(v_closed.rivals, v_closed.runs);
     end if;
-    perform shardkeeper.tell_closed(v_closed.runs, v_closed.fires);
-    perform shardkeeper.tell_followers(v_closed.runs, v_closed.fires, v_closed.jobs);
-    return query select * from unnest(v_closed.runs, v_closed.statuses);
+    return query select * from unnest(v_closed.runs, v_closed.fires, v_closed.jobs, v_closed.statuses);
 end
 $$;
 
--- One element per item that was closed; the caller has locked its runs. Returns the runs that are closed by it.
-create function shardkeeper.settle_items(p_runs bigint[], p_fires timestamptz[])
-    returns table (run_id bigint, status text)
+-- One element per item that was closed; the caller has locked its runs. Returns the runs that are closed by it, of which
+-- the caller tells.
+create function shardkeeper.count_items(p_runs bigint[], p_fires timestamptz[])
+    returns table (run_id bigint, fire_time timestamptz, job_name text, status text)
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
@@ -295,6 +346,16 @@ begin
     if v_runs is not null then
         return query select * from shardkeeper.close_runs(v_runs, v_fires);
     end if;
+end
+$$;
+
+-- The same, and tells of the runs that are closed.
+create function shardkeeper.settle_items(p_runs bigint[], p_fires timestamptz[]) returns void
+    language plpgsql as $$
+begin
+    perform shardkeeper.tell_ended(array_agg(c.run_id), array_agg(c.fire_time), array_agg(c.job_name),
+                                   bool_and(c.status = 'COMPLETED'))
+       from shardkeeper.count_items(p_runs, p_fires) c;
 end
 $$;
 

@@ -97,6 +97,8 @@ declare
     v_runs    bigint[];
     v_fires   timestamptz[];
     v_closed  bigint[];
+    v_at      timestamptz[];
+    v_jobs    text[];
     v_states  text[];
     v_lone    integer[];
     v_back    boolean;
@@ -137,9 +139,9 @@ begin
         returning o.ord, s.run_id, s.fire_time, s.compensates,
                   o.status in ('FAILED', 'TIMED_OUT') and o.retry_after_s is not null and not r.stop_requested
                       and s.tries + 1 < coalesce(v.max_attempts, 1) as again,
-                  -- nothing else hangs on it: no other item, no live_run row, nothing to be rolled back
+                  -- nothing else hangs on it: no other item, nothing to be rolled back
                   o.status = 'COMPLETED' and r.open_items = 1 and r.sharding_total_count = 1 and not r.compensating
-                      and r.trigger_kind in ('submit', 'manual', 'follow_up') as lone)
+                      and r.trigger_kind in ('schedule', 'misfire', 'backfill', 'submit', 'manual', 'follow_up') as lone)
     select coalesce(array_agg(e.ord), '{}'), array_agg(e.ord) filter (where e.again),
            array_agg(e.run_id) filter (where not e.again and not e.lone),
            array_agg(e.fire_time) filter (where not e.again and not e.lone), array_agg(e.ord) filter (where e.lone),
@@ -176,20 +178,12 @@ begin
          where r.id = o.run_id and r.fire_time = o.fire_time and o.ord = any (v_done) and o.status <> 'PENDING'
            and r.id = any (v_ids) and r.fire_time between v_from and v_to and r.status = 'CREATED';
     end if;
-    if v_runs is not null and v_lone is not null then
-        -- both ways of closing count into it: all jobs at once, in the order of their keys
-        perform 1 from shardkeeper.job_state t
-          where t.job_name in (select r.job_name from shardkeeper.job_run r
-                                where r.id = any (v_ids) and r.fire_time between v_from and v_to)
-          order by t.job_name for no key update;
-    end if;
-    if v_runs is not null then
-        select array_agg(c.run_id), array_agg(c.status) into v_closed, v_states
-          from shardkeeper.settle_items(v_runs, v_fires) c;
-    end if;
-    if v_lone is not null then
-        perform shardkeeper.close_lone_runs(v_in, v_lone);
-    end if;
+    select array_agg(c.run_id), array_agg(c.fire_time), array_agg(c.job_name), array_agg(c.status)
+      into v_closed, v_at, v_jobs, v_states
+      from (select * from shardkeeper.close_lone_runs(v_in, v_lone) where v_lone is not null
+            union all
+            select * from shardkeeper.count_items(v_runs, v_fires) where v_runs is not null) c;
+    perform shardkeeper.tell_ended(v_closed, v_at, v_jobs, 'COMPLETED' = all (v_states));
 
     if cardinality(v_lone) = cardinality(v_done) then
         return query select o.ord, 'recorded', 'COMPLETED', false, null::text from unnest(v_lone) o (ord);
@@ -248,18 +242,19 @@ begin
 end
 $$;
 
--- Closes runs of one item that completed, and on which nothing else hangs: most of what is submitted. The caller has
--- locked them.
-create function shardkeeper.close_lone_runs(p_outcomes shardkeeper.outcome[], p_lone integer[]) returns void
+-- Closes runs of one item that completed, and on which nothing else hangs: most of what there is. The caller has locked
+-- them and their jobs' live_run rows, and tells of them.
+create function shardkeeper.close_lone_runs(p_outcomes shardkeeper.outcome[], p_lone integer[])
+    returns table (run_id bigint, fire_time timestamptz, job_name text, status text)
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
 declare
-    v_now   timestamptz := clock_timestamp();
-    v_ids   bigint[];
-    v_fires timestamptz[];
-    v_jobs  text[];
-    v_from  timestamptz;
-    v_to    timestamptz;
+    v_now    timestamptz := clock_timestamp();
+    v_ids    bigint[];
+    v_from   timestamptz;
+    v_to     timestamptz;
+    v_closed record;
 begin
     select array_agg(o.run_id), min(o.fire_time), max(o.fire_time) into v_ids, v_from, v_to
       from unnest(p_outcomes) o where o.ord = any (p_lone);
@@ -268,40 +263,19 @@ begin
            set status = 'COMPLETED', result = o.result, open_items = 0, waiting = false,
                started_at = coalesce(r.started_at, o.started_at, v_now), finished_at = v_now
           from unnest(p_outcomes) o
-         where r.id = o.run_id and r.fire_time = o.fire_time
+         -- an earlier outcome of the same attempt or run may be in the batch once more
+         where o.ord = any (p_lone) and r.id = o.run_id and r.fire_time = o.fire_time
            and r.id = any (v_ids) and r.fire_time between v_from and v_to
-        returning r.id, r.fire_time, r.job_name)
-    select array_agg(c.id), array_agg(c.fire_time), array_agg(c.job_name) into v_ids, v_fires, v_jobs from closed c;
-    perform shardkeeper.tell_completed(v_ids, v_fires, v_jobs, v_now);
-    perform shardkeeper.tell_followers(v_ids, v_fires, array(select distinct j from unnest(v_jobs) j));
-end
-$$;
-
--- Counts these runs (one element each), all COMPLETED, into job_state; alerts only where one is a recovery.
-create function shardkeeper.tell_completed(
-    p_runs bigint[], p_fires timestamptz[], p_jobs text[], p_now timestamptz) returns void
-    language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
-declare
-    v_jobs  text[];
-    v_known integer;
-    v_bad   boolean;
-begin
-    select array_agg(distinct j) into v_jobs from unnest(p_jobs) j;
-    select count(*), bool_or(l.failures_in_a_row > 0) into v_known, v_bad
-      from (select t.failures_in_a_row from shardkeeper.job_state t where t.job_name = any (v_jobs)
-             order by t.job_name for no key update) l;
-    if v_known < cardinality(v_jobs) or v_bad then
-        perform shardkeeper.tell_closed(p_runs, p_fires);
-        return;
+        returning r.id, r.fire_time, r.job_name, r.trigger_kind)
+    select array_agg(c.id) as runs, array_agg(c.fire_time) as fires, array_agg(c.job_name) as jobs,
+           array_agg(c.job_name) filter (where c.trigger_kind in ('schedule', 'misfire', 'backfill')) as rivals
+      into v_closed from closed c;
+    if v_closed.rivals is not null then
+        perform shardkeeper.release_live(v_closed.rivals, v_closed.runs);
     end if;
-    update shardkeeper.job_state t
-       set last_run = l.id, last_fire_time = l.fire_time, last_status = 'COMPLETED', last_finished_at = p_now,
-           last_success_at = p_now
-      from (select distinct on (c.job_name) c.job_name, c.id, c.fire_time
-              from unnest(p_runs, p_fires, p_jobs) c (id, fire_time, job_name)
-             order by c.job_name, c.fire_time desc, c.id desc) l
-     where t.job_name = l.job_name;
+    return query
+        select c.id, c.fire, c.job, 'COMPLETED'
+          from unnest(v_closed.runs, v_closed.fires, v_closed.jobs) c (id, fire, job);
 end
 $$;
 

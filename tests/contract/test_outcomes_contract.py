@@ -259,7 +259,10 @@ def test_a_run_that_succeeds_at_its_second_try_is_completed(story: Story) -> Non
     first = story.running()
     story.end(first, FAILED, retry_after_s=0.0)
     (second,) = story.claim_pending()
-    assert story.end(second, result=1).run_closed == "COMPLETED"
+    # the first outcome once more, as where its answer was lost
+    both = [story.outcome(first, FAILED, retry_after_s=0.0), story.outcome(second, result=1)]
+    repeated, recorded = story.world.runs.record(A, both)
+    assert (repeated.recording, recorded.run_closed) == (Recording.REPEATED, "COMPLETED")
     assert story.row(first.key.run_id)["result"] == 1
     assert story.alerts() == []
 
@@ -388,6 +391,28 @@ def test_a_stopped_run_neither_adds_to_the_failures_in_a_row_nor_ends_them(story
     story.run_to(STOPPED)
     (row,) = story.world.operator.jobs(name="job")
     assert (row["last_status"], row["failures_in_a_row"]) == ("STOPPED", 1)
+
+
+def test_runs_of_one_job_that_end_together_are_told_in_the_order_of_their_fires(story: Story) -> None:
+    story.job(overlap="allow")
+    older, newer = story.running(), story.running()
+    ended = [story.outcome(newer, FAILED), story.outcome(older)]
+    assert [one.run_closed for one in story.world.runs.record(A, ended)] == ["FAILED", "COMPLETED"]
+    (row,) = story.world.operator.jobs(name="job")
+    assert (row["last_run"], row["last_status"], row["failures_in_a_row"]) == (newer.key.run_id, "FAILED", 1)
+    assert story.kinds() == ["failed"]
+
+
+def test_runs_of_one_item_and_of_many_that_end_together_release_their_jobs(story: Story) -> None:
+    story.job("one", overlap="queue")
+    story.job("many", overlap="queue", sharding_total_count=2)
+    held = [*story.create("one").claimed, *story.create("many").claimed]
+    story.world.pass_time(10)
+    waiting = [story.create("one").run_id, story.create("many").run_id]
+    closed = [one.run_closed for one in story.world.runs.record(A, [story.outcome(one) for one in held])]
+    assert closed[0] == "COMPLETED"
+    assert sorted(map(str, closed[1:])) == ["COMPLETED", "None"]
+    assert [one.key.run_id for one in story.claim_pending()] == [waiting[0], waiting[1], waiting[1]]
 
 
 def test_fires_far_apart_have_runs_of_their_own(story: Story) -> None:

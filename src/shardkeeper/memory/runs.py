@@ -53,7 +53,11 @@ class MemoryRuns(Connection):
 
     @store_call
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
-        return [record_one(self.database, incarnation, outcome) for outcome in outcomes]
+        answers: dict[int, OutcomeAnswer] = {}
+        # what is told of a job goes by the order of its fires
+        for order in sorted(range(len(outcomes)), key=lambda order: outcomes[order].key.fire_time):
+            answers[order] = record_one(self.database, incarnation, outcomes[order])
+        return [answers[order] for order in range(len(outcomes))]
 
     @store_call
     def progress(self, incarnation: str, reports: Sequence[Progress]) -> None:
