@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,8 @@ from typing import Any
 import psycopg
 
 from bench.processors import processor_seconds
-from bench.subprocesses import end
 from shardkeeper.devservers.postgres_server import PostgresOptions, PostgresServer
+from shardkeeper.devservers.processes import ServerCommand, ServerProcess
 from shardkeeper.devservers.zookeeper_server import ZooKeeperServer
 
 TASKS = Path(__file__).parent / "tasks"
@@ -65,15 +66,20 @@ class Cluster:
     @contextmanager
     def node(self, node_id: str) -> Iterator[int]:
         """One agent, just started; its pid."""
-        with (self.folder / f"{node_id}.log").open("ab") as log:
-            environment = {**self.environment, "SHARDKEEPER_NODE_ID": node_id}
-            agent = subprocess.Popen(_shardkeeper("agent"), env=environment, stderr=log)
-            self.agents.append(agent.pid)
-            try:
-                yield agent.pid
-            finally:
-                self.agents.remove(agent.pid)
-                end(agent, PATIENCE_S)
+        command = ServerCommand(
+            argv=tuple(_shardkeeper("agent")),
+            folder=Path.cwd(),
+            log=self.folder / f"{node_id}.log",
+            death_signal=signal.SIGKILL,
+            environment={**self.environment, "SHARDKEEPER_NODE_ID": node_id},
+        )
+        agent = ServerProcess(command)
+        self.agents.append(agent.pid)
+        try:
+            yield agent.pid
+        finally:
+            self.agents.remove(agent.pid)
+            agent.end(signal.SIGTERM, PATIENCE_S)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 STEADY_FROM, STEADY_TO = 0.1, 0.9
+MIB = 1 << 20
+"""Bytes."""
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

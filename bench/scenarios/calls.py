@@ -3,7 +3,6 @@ then outcome, in batches, on one connection."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def measure() -> Round:
             versions = connection.execute(VERSIONS).fetchall()
         with closing(Connection(ConnectionOptions(running.url))) as own:
             caller = Caller(PostgresRuns(own, on_time_window_s=3600), _joined(own), versions)
-            shares = Shares({"client": (os.getpid(),), "postgres": (running.postgres.pid,)}).begin()
+            shares = Shares({"postgres": (running.postgres.pid,)}, others=True).begin()
             figures = {name: rate for size in BATCHES for name, rate in _figures(caller.rates, size).items()}
             return Round(figures, shares.cores())
 

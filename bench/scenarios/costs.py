@@ -18,10 +18,10 @@ import psutil
 from bench.cluster import Cluster, cluster
 from bench.scenarios.growing import KINDS, settle, spent
 from bench.scenarios.growth_jobs import insert_idle
-from bench.scenarios.growth_nodes import zookeeper_figure
 from bench.scenarios.jobs import insert_jobs
 from bench.scenarios.scaling import renew
 from bench.suite.scenario import Figure, Round, Scenario
+from bench.zookeeper import standing
 
 JOBS, NODES, WORKERS = 300, 3, 2
 IDLE_S, BUSY_S, WARM_UP_S, FUNCTIONS_S = 20, 30, 8, 10
@@ -77,7 +77,7 @@ def measure() -> Round:
             **_per_node(idle),
             **_beat(connection),
             "run_bytes": grown / runs,
-            "watches": zookeeper_figure(running.zookeeper.ask("mntr"), "zk_watch_count"),
+            "watches": standing(running.zookeeper).watches,
             "spec_bytes": _spec_bytes(connection),
         }
     return Round(figures, {kind: busy.rate(kind) for kind in KINDS}, notes=notes)
@@ -93,10 +93,9 @@ def _window(running: Cluster, connection: Any, seconds: float) -> Window:
 
 def _counters(running: Cluster, connection: Any) -> dict[str, float]:
     row = connection.execute(COUNTERS).fetchone()
-    packets = zookeeper_figure(running.zookeeper.ask("mntr"), "zk_packets_received")
     return {
         **dict(zip(("transactions", "rows", "wal_bytes", "fsyncs", "fires"), row, strict=True)),
-        "packets": packets,
+        "packets": float(standing(running.zookeeper).packets),
         "wire_bytes": float(psutil.net_io_counters(pernic=True)["lo"].bytes_sent),
         **spent(running),
     }
@@ -159,7 +158,7 @@ def _functions(connection: Any) -> list[str]:
     connection.execute("alter system reset track_functions")
     connection.execute("select pg_reload_conf()")
     told = ", ".join(
-        f"{name} {calls / FUNCTIONS_S:.0f}/s of {spent / calls:.2f} ms" for name, calls, spent in rows
+        f"{name} {calls / FUNCTIONS_S:.0f}/s of {took_ms / calls:.2f} ms" for name, calls, took_ms in rows
     )
     return [f"time in PostgreSQL's functions, with what they call: {told}"] if told else []
 

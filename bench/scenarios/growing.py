@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from bench.cluster import Cluster
-from bench.figures import percentile
+from bench.figures import MIB, percentile
 from bench.processors import own_seconds, processor_seconds
 from bench.scenarios.jobs import insert_jobs
 from bench.suite.panels import Panel
@@ -19,7 +19,7 @@ from bench.suite.scenario import Figure
 JOBS, SECONDS = 100, 15
 WARM_UP_S, SETTLE_S = 6, 3
 LOOK_S, QUIET_CORES, QUIET_LOOKS, PATIENCE_S = 1.0, 0.25, 3, 20.0
-MIB = 1 << 20
+SWEEP_LOOK_S, SWEEP_PATIENCE_S = 0.25, 180.0
 KINDS = ("loops", "workers", "postgres", "zookeeper")
 """``loops``: the nodes' own processes, without their workers."""
 
@@ -28,6 +28,7 @@ select extract(epoch from s.started_at - s.fire_time) * 1000 from shardkeeper.sh
  where s.fire_time > %s and s.fire_time <= %s and s.status = 'COMPLETED'
 """
 _NOW = "select clock_timestamp()"
+_WATERMARK = "select watermark from shardkeeper.sweep_state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,16 @@ def growth(points: Mapping[int, Point]) -> float:
 
 
 def watch_point(running: Cluster, connection: Any) -> Point:
-    """JOBS jobs of one item fire each second for SECONDS, once the nodes have taken up all there is."""
+    """JOBS jobs of one item fire each second for SECONDS or more, once the nodes have taken up all there is. Watched
+    are whole sweeps, with the rest that follows each: with very many jobs both take longer than SECONDS."""
     settle(running)
     insert_jobs(connection, JOBS, "1 s")
     pause = threading.Event()
     pause.wait(WARM_UP_S)
+    await_sweep_end(connection)
     before, since = spent(running), _now(connection)
     pause.wait(SECONDS)
+    await_sweep_end(connection)
     after, until = spent(running), _now(connection)
     pause.wait(SETTLE_S)
     late_ms = [float(late) for (late,) in connection.execute(LATE, (since, until))]
@@ -122,8 +126,19 @@ def spent(running: Cluster) -> dict[str, float]:
     }
 
 
+def await_sweep_end(connection: Any) -> None:
+    """Wait for the next end of a sweep; TimeoutError where none comes."""
+    (before,) = connection.execute(_WATERMARK).fetchone()
+    pause, waited = threading.Event(), 0.0
+    while connection.execute(_WATERMARK).fetchone() == (before,):
+        if waited > SWEEP_PATIENCE_S:
+            raise TimeoutError(f"no sweep has ended within {SWEEP_PATIENCE_S:g} s")
+        pause.wait(SWEEP_LOOK_S)
+        waited += SWEEP_LOOK_S
+
+
 def settle(running: Cluster) -> None:
-    """Wait until every node has been quiet for some seconds, or for PATIENCE_S: with many jobs one always sweeps."""
+    """Wait until every node has been quiet for some seconds, or for PATIENCE_S: with many jobs one sweeps for long."""
     pause, quiet, waited = threading.Event(), 0, 0.0
     while quiet < QUIET_LOOKS and waited < PATIENCE_S:
         before = {pid: own_seconds((pid,)) for pid in running.agents}

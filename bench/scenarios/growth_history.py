@@ -45,9 +45,10 @@ def _filled(running: Cluster, runs: int, figures: dict[str, float]) -> str:
 SCENARIO = Scenario(
     "growth-history",
     "Growth with the history",
-    f"{JOBS} jobs of one item fire every second on {NODES} nodes of {WORKERS} workers, for {SECONDS} s, over an empty "
-    f"history and over one of {RUNS[-1]:,} completed runs (as many rows in `job_run` and in `shard_run`), evenly over "
-    f"the last {DAYS} days, the newest a minute old, vacuumed and on disk. A cluster of its own for each point.",
+    f"{JOBS} jobs of one item fire every second on {NODES} nodes of {WORKERS} workers, for {SECONDS} s or more, "
+    f"over an empty history and over one of {RUNS[-1]:,} completed runs (as many rows in `job_run` and in "
+    f"`shard_run`), evenly over the last {DAYS} days, the newest a minute old, vacuumed and on disk. A cluster of its "
+    "own for each point.",
     (
         Figure("growth", "processor time per fire with the history, of that without", at_most=1.5),
         *(figure for runs in RUNS for figure in figures_at(runs, f"{runs:,} runs")),

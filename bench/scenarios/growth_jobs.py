@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from bench.cluster import cluster
+from bench.figures import MIB
 from bench.scenarios.growing import (
     JOBS,
     PANELS,
@@ -16,7 +17,7 @@ from bench.scenarios.growing import (
     growth,
     watch_point,
 )
-from bench.scenarios.jobs import IMPL
+from bench.scenarios.jobs import insert_impl
 from bench.suite.panels import draw_panels
 from bench.suite.scenario import Figure, Round, Scenario
 
@@ -35,7 +36,7 @@ IDLE = """insert into shardkeeper.job_spec (name, impl_spec, cron)
 
 def insert_idle(connection: Any, jobs: int) -> None:
     """Jobs that are held and do not fire: ``idle-1`` and so on, committed in pieces."""
-    connection.execute(IMPL)
+    insert_impl(connection)
     for first in range(1, jobs + 1, AT_ONCE):
         connection.execute(IDLE, (first, min(jobs, first + AT_ONCE - 1)))
 
@@ -63,19 +64,18 @@ def measure() -> Round:
     figures = {"growth": growth(points)}
     for held, point in points.items():
         figures.update(point.figures(held))
-    figures["job_bytes"] = (
-        (points[HELD[-1]].rss_mib - points[HELD[0]].rss_mib) * (1 << 20) / (HELD[-1] - HELD[0])
-    )
+    figures["job_bytes"] = (points[HELD[-1]].rss_mib - points[HELD[0]].rss_mib) * MIB / (HELD[-1] - HELD[0])
     return Round(figures, samples=as_curves(points))
 
 
 SCENARIO = Scenario(
     "growth-jobs",
     "Growth with the jobs that are held",
-    f"{JOBS} jobs of one item fire every second on {NODES} nodes of {WORKERS} workers, for {SECONDS} s, while the "
-    f"nodes hold {', '.join(f'{held:,}' for held in HELD)} jobs; the others are due half a year from now, on 1,440 "
-    "schedules. A cluster of its own for each point; it is watched once its nodes have taken them up and the sweep has "
-    "come to them: from then on it goes over all of them, again and again.",
+    f"{JOBS} jobs of one item fire every second on {NODES} nodes of {WORKERS} workers, for {SECONDS} s or more, "
+    f"while the nodes hold {', '.join(f'{held:,}' for held in HELD)} jobs; the others are due half a "
+    "year from now, on 1,440 schedules. A cluster of its own for each point; it is watched once its nodes have taken "
+    "them up and the sweep has come to them: from then on it goes over all of them, and rests, again and again. The "
+    "time watched begins and ends with the end of a sweep.",
     (
         Figure("growth", "processor time per fire with the most jobs, of that with the fewest", at_most=1.5),
         *(figure for held in HELD for figure in figures_at(held, f"{held:,} jobs")),

@@ -6,6 +6,7 @@ from bench.cluster import cluster
 from bench.scenarios.growing import JOBS, PANELS, SECONDS, Point, as_curves, figures_at, watch_point
 from bench.suite.panels import draw_panels
 from bench.suite.scenario import Figure, Round, Scenario
+from bench.zookeeper import standing
 
 NODES, WORKERS = (1, 3, 5, 9), 1
 
@@ -17,28 +18,20 @@ def measure() -> Round:
     for nodes in NODES:
         with cluster(nodes, WORKERS) as running, running.connect() as connection:
             points[nodes] = watch_point(running, connection)
-            watches[nodes] = float(zookeeper_figure(running.zookeeper.ask("mntr"), "zk_watch_count"))
+            watches[nodes] = float(standing(running.zookeeper).watches)
     figures = {f"watches_{nodes}": count for nodes, count in watches.items()}
     for nodes, point in points.items():
         figures.update(point.figures(nodes))
     return Round(figures, samples=as_curves(points))
 
 
-def zookeeper_figure(monitored: str, name: str) -> float:
-    """One figure of what ZooKeeper answers to ``mntr``; raises LookupError where it is not there."""
-    for line in monitored.splitlines():
-        key, _, value = line.partition("\t")
-        if key == name:
-            return float(value)
-    raise LookupError(f"ZooKeeper says nothing of {name}")
-
-
 SCENARIO = Scenario(
     "growth-nodes",
     "Growth with the nodes",
-    f"{JOBS} jobs of one item fire every second, for {SECONDS} s, on {', '.join(map(str, NODES))} nodes of {WORKERS} "
-    "worker each; all share the processors of one machine. A cluster of its own for each point. That processor time "
-    "per fire grows is no surprise: each node has its own beat, and finds out of every fire whose it is.",
+    f"{JOBS} jobs of one item fire every second, for {SECONDS} s or more, on {', '.join(map(str, NODES))} nodes of "
+    f"{WORKERS} worker each; all share the processors of one machine. A cluster of its own for each point. "
+    "That processor time per fire grows is no surprise: each node has its own beat, and finds out of every fire whose "
+    "it is.",
     (
         *(figure for nodes in NODES for figure in figures_at(nodes, f"{nodes} nodes")),
         *(Figure(f"watches_{nodes}", f"{nodes} nodes: watches in ZooKeeper") for nodes in NODES),

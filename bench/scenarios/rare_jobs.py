@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from bench.scenarios.jobs import IMPL
+from bench.scenarios.jobs import insert_impl
 
 SCHEDULES = 1_000
 """Distinct ones among as many jobs or more."""
@@ -21,7 +21,7 @@ READ = """select min(created_at) from shardkeeper.job_run
 
 def insert_rare_jobs(connection: Any, first: int, last: int, items: int = 1) -> None:
     """Jobs ``rare-<first>`` to ``rare-<last>``, committed at once."""
-    connection.execute(IMPL)
+    insert_impl(connection)
     day = far_day(datetime.now(UTC).date())
     connection.execute(JOBS, (SCHEDULES, SCHEDULES, f" {day.day} {day.month} *", items, first, last))
     connection.execute("analyze")
@@ -35,7 +35,7 @@ def far_day(today: date) -> date:
 def insert_marker(connection: Any) -> None:
     """A job that fires each second: a node fires nothing before it holds all that it has read, and then at once what
     fell due meanwhile, so the first run that it creates tells when that was."""
-    connection.execute(IMPL)
+    insert_impl(connection)
     connection.execute(EACH_SECOND, (MARKER,))
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from math import isinf
 from pathlib import Path
 
+from bench.figures import MIB
 from bench.scenarios.cost_model import Demand, UnitCosts, best_nodes, first_wall, needs, used_up_at
+from bench.suite.answer import written
 from bench.tables import markdown_table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -22,7 +24,6 @@ DEMANDS = (
 )
 SIZES = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1_000)
 COSTS_NODES = 3
-MIB = 1 << 20
 
 Medians = Mapping[str, float]
 
@@ -72,7 +73,7 @@ def tables(costs: UnitCosts) -> str:
         for demand in DEMANDS
     ]
     rows = [
-        [line[0].what, *(_said(need.amount, need.unit) for need in line), _has(line[0].has, line[0].unit)]
+        [line[0].what, *(written(need.amount, need.unit) for need in line), _has(line[0].has, line[0].unit)]
         for line in zip(*columns, strict=True)
     ]
     walls = [_wall(costs, demand) for demand in DEMANDS]
@@ -93,13 +94,8 @@ def _wall(costs: UnitCosts, demand: Demand) -> list[str]:
     return [f"{demand.nodes:,} nodes", what, f"{fires:,.0f} fires/s", then]
 
 
-def _said(amount: float, unit: str) -> str:
-    digits = 0 if amount >= 100 else 1 if amount >= 10 else 2
-    return f"{amount:,.{digits}f}{'' if unit.startswith('/') or not unit else ' '}{unit}"
-
-
 def _has(has: float | None, unit: str) -> str:
-    return "" if has is None else "32 cores a node" if unit == "cores" and has > 64 else _said(has, unit)
+    return "" if has is None else "32 cores a node" if unit == "cores" and has > 64 else written(has, unit)
 
 
 def _medians(name: str) -> Medians:

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from bench.cluster import Cluster, cluster
+from bench.figures import MIB
 from bench.scenarios.rare_jobs import SCHEDULES, first_run_after, insert_marker, insert_rare_jobs
 from bench.suite.plots import COLOUR, canvas
 from bench.suite.scenario import Figure, Round, Scenario
@@ -25,14 +26,13 @@ from bench.zookeeper import Standing, standing
 
 SIZES = (1_000, 10_000, 100_000)
 WORKERS, SETTLE_S = 1, 3
-MIB = 1024 * 1024
 OTHER_COLOUR = "#b8860b"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """Of one node. ``took_s``: from the start of its process until it holds all specs; ``rss`` and ``peak``: resident
-    bytes of its process, when all has settled and at the most; ``spent_s``: processor time of node and PostgreSQL."""
+    bytes of its process, when all has settled and at the most; ``spent``: cores in use meanwhile by kind of process."""
 
     took_s: float
     rss: int

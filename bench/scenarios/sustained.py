@@ -77,8 +77,8 @@ def climb(rate: int, nodes: int = NODES, workers: int = WORKERS, isolation: str 
 
 def figures(rung: Rung) -> dict[str, float]:
     """Of a rung that is sustained."""
-    began, fires = rung.stretch.since.timestamp(), rung.fires
-    last = max(fire.due_s + fire.recorded_s for fire in fires)
+    fires = rung.fires
+    began, last = fires[0].due_s, max(fire.due_s + fire.recorded_s for fire in fires)
     late = lateness_s(fires)
     return {
         "rate": rung.rate,

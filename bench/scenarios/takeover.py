@@ -54,8 +54,10 @@ select extract(epoch from max(s.started_at) - greatest(r.fire_time, %(killed)s))
  group by r.id, r.fire_time having max(s.started_at) > %(killed)s
 """
 MISSING = """
-select %s * count(distinct r.fire_time) - count(*) filter (where r.status = 'COMPLETED') from shardkeeper.job_run r
- where r.job_name like 'job-%%' and r.fire_time between %s and %s
+select %(jobs)s * (select count(*) from generate_series(date_trunc('second', %(since)s + interval '999999 us'),
+                                                        %(until)s, interval '1 s'))
+       - count(*) filter (where r.status = 'COMPLETED')
+  from shardkeeper.job_run r where r.job_name like 'job-%%' and r.fire_time between %(since)s and %(until)s
 """
 
 
@@ -127,7 +129,7 @@ def kill(connection: Any, nodes: Nodes, name: str) -> Kill:
         "until": killed + timedelta(seconds=AFTERWARDS_S),
     }
     late = tuple(float(row[0]) for row in connection.execute(LATE, span))
-    missing: int = connection.execute(MISSING, (FIRING_JOBS, span["since"], span["until"])).fetchone()[0]
+    missing: int = connection.execute(MISSING, {**span, "jobs": FIRING_JOBS}).fetchone()[0]
     return Kill(tuple((at - killed).total_seconds() for at in began), late, missing)
 
 

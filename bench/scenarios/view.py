@@ -117,8 +117,10 @@ def _join(running: Cluster, connection: Any) -> dict[str, float]:
 def _first_s(connection: Any, prefix: str, change: Change) -> float:
     """From the view to the beginning of the first probe that ran where it was not owned before."""
     names = change.before.members, change.after.members
-    found = (one for one in moved(begun(connection, prefix), *names) if one.at >= change.after.at)
-    return _after(change.after.at, next(found).at)
+    found = [one for one in moved(begun(connection, prefix), *names) if one.at >= change.after.at]
+    if not found:
+        raise RuntimeError(f"no probe {prefix}* ran where it was not owned before")
+    return _after(change.after.at, found[0].at)
 
 
 def _after(since: datetime, at: datetime) -> float:

@@ -29,13 +29,12 @@ class Result:
         return medians(one.cores for one in self.rounds)
 
     def missed(self) -> list[Figure]:
-        """The lines of the budget that the medians do not keep, or that no round has measured."""
-        found = self.medians
-        return [
-            figure
-            for figure in self.scenario.figures
-            if figure.is_budget and not (figure.name in found and figure.is_kept(found[figure.name]))
-        ]
+        """The lines of the budget that the medians do not keep, or that some round could not measure."""
+        return [figure for figure in self.scenario.figures if figure.is_budget and not self._keeps(figure)]
+
+    def _keeps(self, figure: Figure) -> bool:
+        measured = [one.figures[figure.name] for one in self.rounds if figure.name in one.figures]
+        return 0 < len(measured) == len(self.rounds) and figure.is_kept(self.medians[figure.name])
 
     def document(self) -> dict[str, Any]:
         """For programs, and for the page: the samples are those of the last round."""

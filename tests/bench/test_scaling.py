@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from bench.scenarios.growth_nodes import zookeeper_figure
 from bench.scenarios.scaling import tables, unit_costs
 from bench.scenarios.trend import slope
 
@@ -60,10 +59,3 @@ def test_a_slope_is_that_of_the_last_part() -> None:
 def test_there_is_no_line_through_one_sample() -> None:
     with pytest.raises(ValueError, match="fewer than two"):
         slope([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 1 / 3)
-
-
-def test_a_figure_of_zookeeper_is_found_by_its_whole_name() -> None:
-    told = "zk_version\t3.8.0\nzk_watch_count_max\t7\nzk_watch_count\t18\n"
-    assert zookeeper_figure(told, "zk_watch_count") == 18
-    with pytest.raises(LookupError, match="zk_nothing"):
-        zookeeper_figure(told, "zk_nothing")

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from bench.figures import MIB
 from bench.scenarios import specs, takeover
 from bench.scenarios.probes import Begun, moved
 from bench.scenarios.rare_jobs import far_day
@@ -46,13 +47,13 @@ def test_only_what_ran_on_its_new_owner_and_had_another_one_before_has_moved() -
 
 def test_a_start_is_counted_less_the_one_without_specs() -> None:
     znodes = Standing(10, 4, 1024, 50, 100), Standing(12, 4, 1024, 60, 200)
-    bare = specs.Start(1.5, 90 * specs.MIB, 95 * specs.MIB, {}, znodes[0])
-    few = specs.Start(1.4, 91 * specs.MIB, 96 * specs.MIB, {}, znodes[0])
-    many = specs.Start(4.0, 190 * specs.MIB, 300 * specs.MIB, {}, znodes[1])
-    found = specs.figures(bare, {1: few, 100 * specs.MIB: many})
+    bare = specs.Start(1.5, 90 * MIB, 95 * MIB, {}, znodes[0])
+    few = specs.Start(1.4, 91 * MIB, 96 * MIB, {}, znodes[0])
+    many = specs.Start(4.0, 190 * MIB, 300 * MIB, {}, znodes[1])
+    found = specs.figures(bare, {1: few, 100 * MIB: many})
     assert found["load_1"] == 0.0, "noise is not less than nothing"
-    assert found[f"load_{100 * specs.MIB}"] == pytest.approx(2.5)
-    assert found[f"peak_{100 * specs.MIB}"] == 300
+    assert found[f"load_{100 * MIB}"] == pytest.approx(2.5)
+    assert found[f"peak_{100 * MIB}"] == 300
     assert found["per_job"] == pytest.approx(1.0)
     assert found["grown"] == 2
 
