@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
+from shardkeeper.domain.attempts import CreateRun
 from shardkeeper.domain.facts import Joined
 from shardkeeper.domain.outcomes import Outcome, Progress
 from shardkeeper.domain.planner.actions import (
     Action,
+    Claim,
+    Create,
     Halt,
     HaltAll,
     Launch,
@@ -48,7 +52,7 @@ def handed_over(*actions: Action) -> list[tuple[str, str, tuple[Any, ...]]]:
     ears = Ears()
     board = Board()
     board.subscribe(lambda fact: ears.heard.append(("board", "tell", (fact,))))
-    names = ("runs", "pulls", "outcomes", "leases", "takeovers", "specs", "pending", "alerts")
+    names = ("runs", "claims", "pulls", "outcomes", "leases", "takeovers", "specs", "pending", "alerts")
     lanes = Lanes(**{name: ears.of(name) for name in names})
     workers, timers, others = ears.of("workers"), ears.of("timers"), ears.of("others")
     wake = cast("Callable[..., None]", others.wake)
@@ -59,6 +63,10 @@ def handed_over(*actions: Action) -> list[tuple[str, str, tuple[Any, ...]]]:
 
 def record(run_id: int) -> Record:
     return Record("life-1", Outcome(key(run_id=run_id), 1, AttemptStatus.COMPLETED))
+
+
+def create(job_name: str) -> Create:
+    return Create("life-1", CreateRun(job_name, datetime(2026, 11, 21, 3, tzinfo=UTC), 1, 1, 1, (0,), True))
 
 
 def launch(run_id: int) -> Launch:
@@ -94,6 +102,11 @@ def test_neighbours_go_in_one_piece_and_the_order_stays() -> None:
     assert given[:3] == [(record(1), record(2)), (report,), (record(3),)]
     assert [[order.key.run_id for order in given[at]] for at in (3, 5)] == [[4, 5], [6]]
     assert given[4] == (pull,)
+
+
+def test_creations_go_in_one_piece_and_claims_wait_for_none_of_them() -> None:
+    one, two, claim = create("one"), create("two"), Claim("life-1", (key(run_id=1),))
+    assert handed_over(one, two, claim) == [("runs", "put", (one, two)), ("claims", "put", (claim,))]
 
 
 def test_a_dead_incarnations_attempts_are_killed_at_once_each_under_its_claim() -> None:

@@ -13,7 +13,7 @@ from shardkeeper.domain.errors import PartlyUnanswered
 from shardkeeper.domain.planner.actions import Claim, Create
 from shardkeeper.domain.planner.events import ClaimsAnswered, RunsAnswered, RunsUnanswered, StoreAway
 from shardkeeper.memory.store import MemoryStore
-from shardkeeper.node.works.runs import RunsWork
+from shardkeeper.node.works.runs import ClaimsWork, RunsWork
 from shardkeeper.ports.runs import CreateRun
 from tests.contract.story import A, B, Story
 from tests.node.links import FailingLink, failing_story
@@ -26,6 +26,7 @@ class Bench:
         self.link: FailingLink
         self.story, self.store, self.link = failing_story()
         self.work = RunsWork(self.store)
+        self.claims = ClaimsWork(self.store)
         for name in ("one", "two"):
             self.story.job(name, overlap="allow")
         self.link.order.clear()
@@ -65,7 +66,7 @@ def test_claims_that_were_gathered_are_one_call(bench: Bench) -> None:
         keys.append(bench.story.pending()[-1].key)
         assert run.run_id is not None
     bench.link.calls.clear()
-    (answered,) = bench.work.run([Claim(A, (key,)) for key in keys]).events
+    (answered,) = bench.claims.run([Claim(A, (key,)) for key in keys]).events
     assert isinstance(answered, ClaimsAnswered)
     assert {one.key for one in answered.claimed} == set(keys) == set(answered.asked)
     assert bench.link.calls["claim"] == 1
@@ -75,22 +76,21 @@ def test_claims_that_are_not_answered_are_answered_with_nothing(bench: Bench) ->
     bench.story.create("one", by=B, claim_items=())
     key = bench.story.pending()[0].key
     bench.link.failing = {"claim"}
-    events = bench.work.run([Claim(A, (key,))]).events
+    events = bench.claims.run([Claim(A, (key,))]).events
     assert events[1] == ClaimsAnswered(A, (key,), ())
-
-
-def test_what_was_created_stands_though_the_claim_after_it_failed(bench: Bench) -> None:
-    bench.story.create("two", by=B, claim_items=())
-    key = bench.story.pending()[0].key
-    request = bench.request("one")
-    bench.link.failing = {"claim"}
-    events = bench.work.run([Create(A, request), Claim(A, (key,))]).events
-    assert [type(event) for event in events] == [RunsAnswered, StoreAway, ClaimsAnswered]
 
 
 def test_each_life_asks_for_itself(bench: Bench) -> None:
     events = bench.work.run([Create(A, bench.request("one")), Create(B, bench.request("two"))]).events
     assert [event.incarnation for event in events if isinstance(event, RunsAnswered)] == [A, B]
+
+
+def test_each_life_claims_for_itself(bench: Bench) -> None:
+    bench.story.create("one", by=B, claim_items=())
+    key = bench.story.pending()[0].key
+    events = bench.claims.run([Claim(B, (key,)), Claim(A, (key,))]).events
+    claims = [event for event in events if isinstance(event, ClaimsAnswered)]
+    assert [(event.incarnation, len(event.claimed)) for event in claims] == [(B, 1), (A, 0)]
 
 
 class OneIsLocked:

@@ -39,7 +39,7 @@ from shardkeeper.node.works.leases import LeaseWork, TakeoverWork
 from shardkeeper.node.works.outbox import OutboxWork
 from shardkeeper.node.works.outcomes import OutcomesWork, replay
 from shardkeeper.node.works.pending import AlertsWork, PendingWork
-from shardkeeper.node.works.runs import PullsWork, RunsWork
+from shardkeeper.node.works.runs import ClaimsWork, PullsWork, RunsWork
 from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import Coordinator, NodeInfo
@@ -162,6 +162,7 @@ class _Composition:
         )
         return Lanes(
             runs=self._lane("runs", RunsWork(runs)),
+            claims=self._lane("claims", ClaimsWork(PostgresRuns(self._connect("claims"), window_s))),
             pulls=self._lane("pulls", PullsWork(PostgresRuns(self._connect("pulls"), window_s))),
             outcomes=outcomes_lane,
             leases=self._lane("lease", leases),

@@ -55,7 +55,8 @@ from shardkeeper.ports.workers import Workers
 class Lanes:
     """One for each port of the store that must not wait for another."""
 
-    runs: Lane[Create | Claim]
+    runs: Lane[Create]
+    claims: Lane[Claim]
     pulls: Lane[Pull]
     outcomes: Lane[Record | Report]
     leases: Lane[Join | Beat | SayDraining | Leave | MirrorView]
@@ -89,6 +90,7 @@ class Effects:
         self._table = self._steps(lanes, timers, board, wake, ended)
         self._many: dict[type, Callable[[Iterable[Any]], None]] = {
             Launch: self._launch,
+            Create: lambda creations: lanes.runs.put(*creations),
             Record: lambda records: lanes.outcomes.put(*records),
         }
 
@@ -101,7 +103,7 @@ class Effects:
         ended: Callable[[], None],
     ) -> dict[type, Callable[[Any], None]]:
         return {
-            **dict.fromkeys((Create, Claim), lanes.runs.put),
+            Claim: lanes.claims.put,
             Report: lanes.outcomes.put,
             **dict.fromkeys((Join, Beat, Leave, MirrorView), lanes.leases.put),
             **dict.fromkeys((ReadSpecs, ReadPinned, Decline, ForgetDeclines), lanes.specs.put),

@@ -35,7 +35,7 @@ from shardkeeper.node.works.housekeeping import HousekeepingWork
 from shardkeeper.node.works.leases import LeaseWork, TakeoverWork
 from shardkeeper.node.works.outcomes import OutcomesWork, replay
 from shardkeeper.node.works.pending import AlertsWork, PendingWork
-from shardkeeper.node.works.runs import PullsWork, RunsWork
+from shardkeeper.node.works.runs import ClaimsWork, PullsWork, RunsWork
 from shardkeeper.node.works.specs import SpecsWork
 from shardkeeper.node.works.sweep import SweepWork
 from shardkeeper.ports.coordinator import NodeInfo
@@ -192,10 +192,11 @@ class SimNode:
         return Node(parts, self._later)
 
     def _make_lanes(self) -> Lanes:
-        runs, pulls, pending, alerts = (self._lane() for _ in range(4))
+        runs, claims, pulls, pending, alerts = (self._lane() for _ in range(5))
         leases, takeovers, specs = self._lane(), self._lane(), self._lane()
         host = self.host
         runs.serve(RunsWork(self._store(runs)))
+        claims.serve(ClaimsWork(self._store(claims)))
         pulls.serve(PullsWork(self._store(pulls)))
         outcomes = OutcomesWork(self._store(self._outcomes), self._journal, self.clock.monotonic)
         self._outcomes.serve(outcomes, outcomes.dropped)
@@ -207,7 +208,7 @@ class SimNode:
         leases.serve(
             LeaseWork(store, self._registration, lambda: leases.sent_mono, lambda: self._replay(store))
         )
-        return Lanes(runs, pulls, self._outcomes, leases, takeovers, specs, pending, alerts)
+        return Lanes(runs, claims, pulls, self._outcomes, leases, takeovers, specs, pending, alerts)
 
     def _make_duties(self, alerts: Lane[Alert]) -> DutyRoster:
         sweep, house = self._lane(), self._lane()

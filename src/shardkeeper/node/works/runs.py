@@ -1,8 +1,9 @@
-"""Creating runs and claiming attempts: the lane on which lateness depends."""
+"""Creating runs, claiming attempts and pulling them: the lanes on which lateness depends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from shardkeeper.domain.attempts import CreateRun
 from shardkeeper.domain.errors import PartlyUnanswered, StoreUnavailable
@@ -19,26 +20,25 @@ from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.node.lanes import Done
 from shardkeeper.ports.runs import RunStore
 
+A = TypeVar("A", Create, Claim)
+
 
 class RunsWork:
-    """Creations and claims that were gathered go out as one call each, in the order of their incarnations."""
+    """Creations that were gathered go out as one call, in the order of their incarnations."""
 
     most = 500
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
 
-    def run(self, actions: Sequence[Create | Claim]) -> Done[Create | Claim]:
+    def run(self, actions: Sequence[Create]) -> Done[Create]:
         """See Work. Each call answers for itself: what was answered before another failed is not lost."""
         events: list[Event] = []
-        for incarnation in dict.fromkeys(action.incarnation for action in actions):
-            mine = [action for action in actions if action.incarnation == incarnation]
-            requests = [one.request for one in mine if isinstance(one, Create)]
+        for incarnation, mine in _by_incarnation(actions):
+            requests = [one.request for one in mine]
             while requests:
                 batch, requests = _one_per_job(requests)
                 events += self._create(incarnation, batch)
-            if keys := [key for one in mine if isinstance(one, Claim) for key in one.keys]:
-                events += self._claim(incarnation, keys)
         return Done(events)
 
     def _create(self, incarnation: str, batch: list[CreateRun]) -> list[Event]:
@@ -58,8 +58,24 @@ class RunsWork:
         except StoreUnavailable as error:
             return [StoreAway(str(error)), RunsUnanswered(incarnation, tuple(batch))]
 
+
+class ClaimsWork:
+    """Claims that were gathered go out as one call. On a lane of their own: what a burst of creations leaves PENDING
+    begins while the rest of it is still being created."""
+
+    most = 500
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    def run(self, actions: Sequence[Claim]) -> Done[Claim]:
+        """See Work. Not tried again: what landed all the same is found by reconciling."""
+        events: list[Event] = []
+        for incarnation, mine in _by_incarnation(actions):
+            events += self._claim(incarnation, [key for one in mine for key in one.keys])
+        return Done(events)
+
     def _claim(self, incarnation: str, keys: list[AttemptKey]) -> list[Event]:
-        """Not tried again either: what landed all the same is found by reconciling."""
         try:
             return [ClaimsAnswered(incarnation, tuple(keys), tuple(self._store.claim(incarnation, keys)))]
         except StoreUnavailable as error:
@@ -83,6 +99,12 @@ class PullsWork:
         except StoreUnavailable as error:
             return Done([StoreAway(str(error)), Pulled(pull.incarnation, pull.most, None)])
         return Done([Pulled(pull.incarnation, pull.most, claimed)])
+
+
+def _by_incarnation(actions: Sequence[A]) -> Iterator[tuple[str, list[A]]]:
+    """What each incarnation asks, in the order of their first words."""
+    for incarnation in dict.fromkeys(action.incarnation for action in actions):
+        yield incarnation, [action for action in actions if action.incarnation == incarnation]
 
 
 def _one_per_job(requests: list[CreateRun]) -> tuple[list[CreateRun], list[CreateRun]]:
