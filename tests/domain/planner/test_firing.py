@@ -6,10 +6,21 @@ from datetime import timedelta
 
 from shardkeeper.domain.attempts import Creation
 from shardkeeper.domain.catalog import JobHistory
-from shardkeeper.domain.planner.actions import Action, Claim, Create, Launch, ReadPending, ReadSpecs, Wake
+from shardkeeper.domain.planner.actions import (
+    Action,
+    ArmTimer,
+    Claim,
+    Create,
+    Launch,
+    ReadPending,
+    ReadSpecs,
+    Wake,
+)
 from shardkeeper.domain.planner.events import (
     BeatUnanswered,
     CreateDue,
+    CreateOn,
+    FireOn,
     Hinted,
     LookOn,
     PendingRead,
@@ -38,6 +49,95 @@ def test_the_owner_of_the_lowest_item_creates_at_once_and_starts_what_it_claimed
     assert [(c.request.create, c.request.claim_items) for c in creates] == [(True, (0,))]
     (launch,) = of(desk.answer(creates), Launch)
     assert launch.job.version == 10
+
+
+def test_what_is_due_and_what_may_begin_come_before_all_else() -> None:
+    desk = Desk().up()
+    desk.specs(*(job(f"job-{number}", number, since_s=0) for number in (10, 11, 12)))
+    due = desk.fire(1)
+    assert [type(action) for action in due] == [Create] * 3 + [ArmTimer]
+    answered = desk.answer(of(due, Create))
+    assert [type(action) for action in answered[:3]] == [Launch] * 3
+    assert of(answered[3:], Launch) == []
+
+
+def waits_for_room(desk: Desk, jobs: int) -> list[Action]:
+    """That many one-item jobs are due at once."""
+    desk.specs(*(job(f"job-{number}", number, since_s=0.5) for number in range(10, 10 + jobs)))
+    return desk.fire(1)
+
+
+def create_on(actions: list[Action]) -> Wake:
+    """When it goes on with what there was no room for."""
+    (wake,) = [wake for wake in of(actions, Wake) if isinstance(wake.event, CreateOn)]
+    return wake
+
+
+def test_a_run_is_created_when_there_is_room_for_its_item_and_then_with_it() -> None:
+    desk = Desk(capacity=2, ahead_s=0.0).up()
+    due = waits_for_room(desk, jobs=8)
+    first = of(due, Create)
+    assert [create.request.claim_items for create in first] == [(0,)] * 3
+    launches = of(desk.answer(first), Launch)
+    (next_one,) = of(desk.over(launches[0].claimed), Create)
+    assert next_one.request.claim_items == (0,)
+    assert next_one.request.job_name not in {create.request.job_name for create in first}
+
+
+def test_without_room_so_many_runs_are_created_in_each_period_with_those_that_had_room() -> None:
+    desk = Desk(capacity=2, ahead_s=0.0, create_piece=5).up()
+    due = waits_for_room(desk, jobs=12)
+    wake = create_on(due)
+    assert wake.at_mono == 1 + 0.1
+    seen = [len(of(due, Create))]
+    while True:
+        desk.seconds = wake.at_mono
+        actions = desk.tell(wake.event)
+        creates = of(actions, Create)
+        assert {create.request.claim_items for create in creates} <= {()}
+        seen.append(len(creates))
+        if not of(actions, Wake):
+            break
+        wake = create_on(actions)
+    # 250 in each period, of which 3 had gone out before the first began
+    assert seen == [3, 5, 4]
+
+
+def test_a_run_of_which_others_have_items_waits_for_no_room() -> None:
+    desk = Desk(capacity=1, ahead_s=0.0).up("n1", "n2")
+    others = owned_elsewhere(desk, items=2)
+    names = [f"job-{n}" for n in range(100) if f"job-{n}" != others][:20]
+    desk.specs(*(job(name, n, since_s=0, sharding_total_count=2) for n, name in enumerate(names, 10)))
+    due = desk.fire(1)
+    creator = desk.planner.mind.membership.creator
+    mine = [name for name in names if creator(job(name, sharding_total_count=2).spec) == "n1"]
+    assert {create.request.job_name for create in of(due, Create)} == set(mine)
+
+
+def test_what_waits_for_room_when_the_node_may_create_no_more_is_found_by_looking_back() -> None:
+    desk = Desk(capacity=2, ahead_s=0.0).up()
+    due = waits_for_room(desk, jobs=8)
+    sent = {create.request.job_name for create in of(due, Create)}
+    desk.tell(BeatUnanswered("away"))
+    wake = create_on(due)
+    desk.seconds = wake.at_mono
+    assert desk.tell(wake.event) == []
+    back = desk.beat()
+    desk.seconds = create_on(back).at_mono
+    later = {create.request.job_name for create in of(desk.tell(CreateOn()), Create)}
+    assert {create.request.job_name for create in of(back, Create)} | later | sent == {
+        f"job-{number}" for number in range(10, 18)
+    }
+
+
+def test_many_fires_of_one_instant_are_gone_through_in_pieces() -> None:
+    desk = Desk(capacity=100, fire_piece=3).up()
+    due = waits_for_room(desk, jobs=8)
+    found = [len(of(due, Create))]
+    while wakes := [wake for wake in of(due, Wake) if isinstance(wake.event, FireOn)]:
+        due = desk.tell(wakes[0].event)
+        found.append(len(of(due, Create)))
+    assert [count for count in found if count] == [3, 3, 2]
 
 
 def test_an_owner_of_other_items_claims_first_and_creates_only_when_nobody_has() -> None:
@@ -105,7 +205,7 @@ def test_a_version_that_the_store_does_not_agree_with_is_read_again_and_then_lef
 
 
 def test_a_new_owner_looks_back_at_every_fire_of_the_window_and_no_further() -> None:
-    desk = Desk().up("n1", "n2")
+    desk = Desk(capacity=100).up("n1", "n2")
     name = owned_elsewhere(desk)
     desk.seconds = 100
     desk.specs(job(name))
@@ -113,7 +213,7 @@ def test_a_new_owner_looks_back_at_every_fire_of_the_window_and_no_further() -> 
 
 
 def test_a_look_back_asks_for_nothing_twice() -> None:
-    desk = Desk().up()
+    desk = Desk(capacity=100).up()
     desk.seconds = 10
     assert len(fires(desk.specs(job(since_s=0)))) == 11
     assert fires(desk.view("n1", "n2", epoch=2)) == []
@@ -127,7 +227,7 @@ def test_a_version_taken_up_is_looked_back_at_from_its_stamp_on() -> None:
 
 
 def test_a_superseded_version_is_looked_back_at_up_to_its_end() -> None:
-    desk = Desk().up()
+    desk = Desk(capacity=100).up()
     desk.seconds = 10
     old = job(number=1, since_s=-3600, until_s=5.5, every=timedelta(seconds=2))
     new = job(number=2, since_s=5.5, every=timedelta(seconds=3))
@@ -161,7 +261,7 @@ def test_room_reserved_for_a_creation_comes_back_whatever_the_answer() -> None:
 
 
 def test_changes_of_many_jobs_are_taken_up_in_pieces_and_nobody_is_late_for_them() -> None:
-    desk = Desk(capacity=100, take_up_piece=10).up()
+    desk = Desk(capacity=10_000, take_up_piece=10).up()
     names = [f"job-{n:02}" for n in range(40)]
     desk.specs(job("other"), *(job(name, number=n) for n, name in enumerate(names, 100)), whole=True)
     desk.fire(1)

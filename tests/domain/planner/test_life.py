@@ -47,6 +47,7 @@ from shardkeeper.domain.planner.events import (
     LeaseEnds,
     Left,
     RunsUnanswered,
+    Started,
     ViewSeen,
 )
 from shardkeeper.domain.runs import AttemptStatus
@@ -78,6 +79,14 @@ def hand_over(desk: Desk) -> list[Action]:
 
 
 # joining
+
+
+def test_a_node_asks_for_a_lease_when_it_has_read_all_specs_and_not_before() -> None:
+    desk = Desk()
+    assert of(desk.tell(Started()), Join) == []
+    assert of(desk.specs(job("early")), Join) == []
+    assert of(desk.specs(job(), whole=True), Join) == [Join("life-1")]
+    assert of(desk.specs(job(), whole=True), Join) == []
 
 
 def test_a_node_enters_once_it_holds_a_lease() -> None:
@@ -276,7 +285,7 @@ def test_a_wrong_clock_takes_the_node_out_and_each_time_is_told() -> None:
 def test_after_a_step_of_the_clock_timers_are_made_anew_and_nothing_fires_until_it_is_right(
     by_s: float,
 ) -> None:
-    desk = Desk().up()
+    desk = Desk(capacity=1_000).up()
     desk.specs(job(since_s=-10_000))
 
     def step(seconds: float) -> None:

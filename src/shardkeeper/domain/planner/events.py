@@ -275,6 +275,16 @@ class LookOn:
 
 
 @value(frozen=True, slots=True)
+class CreateOn:
+    """Go on with creations for which there was no room."""
+
+
+@value(frozen=True, slots=True)
+class FireOn:
+    """Go on with the fires of timers that went off."""
+
+
+@value(frozen=True, slots=True)
 class HandedOver:
     """``drain``: which of this node's drains, so that an older one's end is told from a newer one's."""
 
@@ -327,6 +337,8 @@ Event = (
     | JoinDue
     | LeaseEnds
     | CreateDue
+    | CreateOn
+    | FireOn
     | SpecsDue
     | TakeUpOn
     | LookOn

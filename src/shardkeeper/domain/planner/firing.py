@@ -23,9 +23,12 @@ from itertools import chain
 from shardkeeper.domain.attempts import CreateAnswer, CreateRun, Creation
 from shardkeeper.domain.catalog import JobHistory
 from shardkeeper.domain.facts import FireLeft, RunCreated
-from shardkeeper.domain.planner.actions import Action, Claim, Create, ReadSpecs, Tell, Wake
+from shardkeeper.domain.planner.actions import Action, Claim, ReadSpecs, Tell, Wake
+from shardkeeper.domain.planner.creation_queue import CreationQueue
 from shardkeeper.domain.planner.events import (
     CreateDue,
+    CreateOn,
+    FireOn,
     LookOn,
     Moment,
     RunsAnswered,
@@ -56,9 +59,12 @@ class Firing:
         self._mind = mind
         self._launching = launching
         self._window = timedelta(seconds=mind.settings.on_time_window_s)
+        self._creations = CreationQueue(mind)
         self._asked: dict[FireKey, frozenset[int]] = {}
         self._asked_in_order: deque[FireKey] = deque()
         self._reloads: dict[FireKey, int] = {}
+        self._fired: deque[Iterator[tuple[datetime, str]]] = deque()
+        """Fires of timers that went off, and are not gone through yet."""
         self._looking: Iterator[tuple[str, datetime]] | None = None
         self._changed: dict[str, JobHistory] = {}
         """What was read and is not taken up yet; what was read last is taken up first."""
@@ -92,10 +98,23 @@ class Firing:
     def timer(self, event: TimerFired, moment: Moment) -> list[Action]:
         """The jobs of one schedule are due."""
         self._forget_old(moment.now)
-        fires, actions = self._mind.timetable.due(event.key, moment.now, self._window)
-        for fire_time, name in fires:
+        self._fired.append(self._mind.timetable.due(event.key, moment.now, self._window))
+        # the next timer last: what is due now does not wait for it
+        return self.fire_on(FireOn(), moment) + self._mind.timetable.next_timer(event.key)
+
+    def fire_on(self, event: FireOn, moment: Moment) -> list[Action]:
+        """One more piece of what is due."""
+        actions: list[Action] = []
+        left = self._mind.settings.fire_piece
+        while self._fired and left:
+            found = next(self._fired[0], None)
+            if found is None:
+                self._fired.popleft()
+                continue
+            fire_time, name = found
             actions += self._fire(name, fire_time, moment)
-        return actions
+            left -= 1
+        return [*actions, Wake(moment.mono, event)] if self._fired else actions
 
     def look_back(self, moment: Moment) -> list[Action]:
         """Begin to look at every fire inside the window; an older look-back that is still under way is
@@ -130,7 +149,18 @@ class Firing:
         if not self._mind.creates:
             self._unask(event.request)
             return []
-        return self._send(event.request)
+        return self._creations.put(event.request, moment)
+
+    def create_on(self, event: CreateOn, moment: Moment) -> list[Action]:
+        """Go on with what there was no room for; where this node creates no more, a look-back finds it."""
+        if not self._mind.creates:
+            for request in self._creations.drop():
+                self._unask(request)
+        return self._creations.due(moment)
+
+    def room_came(self) -> list[Action]:
+        """There may be room for what waits to be created."""
+        return self._creations.go_on()
 
     def specs_due(self, event: SpecsDue, moment: Moment) -> list[Action]:
         """The store may know more of these jobs by now."""
@@ -138,13 +168,15 @@ class Firing:
 
     def answered(self, event: RunsAnswered, moment: Moment) -> list[Action]:
         """Start what was claimed; go on as each answer says."""
-        actions: list[Action] = []
+        self._mind.holdings.release(sum(len(request.claim_items) for request in event.requests))
+        claimed = [one for answer in event.answers for one in answer.claimed]
+        actions = self._launching.take(claimed, moment)
         for request, answer in zip(event.requests, event.answers, strict=True):
-            self._mind.holdings.release(len(request.claim_items))
-            actions += self._launching.take(answer.claimed, moment)
             actions += self._go_on(request, answer, moment)
         waiting = self._mind.holdings.next_waiting() if self._mind.creates else ()
-        return [*actions, Claim(self._mind.incarnation, waiting)] if waiting else actions
+        if waiting:
+            actions.append(Claim(self._mind.incarnation, waiting))
+        return actions + self._creations.go_on()
 
     def unanswered(self, event: RunsUnanswered, moment: Moment) -> list[Action]:
         """The store was away: the look-back that follows its return asks again."""
@@ -158,6 +190,7 @@ class Firing:
         self._asked.clear()
         self._asked_in_order.clear()
         self._reloads.clear()
+        self._creations.drop()
 
     def _take_up(self, name: str, history: JobHistory, moment: Moment) -> list[Action]:
         return [*self._learn(name, history, moment), *self._look_at(name, moment)]
@@ -208,7 +241,7 @@ class Firing:
             return []
         request = CreateRun(name, fire_time, version.version, impl.version, total, mine, creator, nodes)
         if creator:
-            return self._send(request)
+            return self._creations.put(request, moment)
         return [Wake(moment.mono + mind.settings.claim_after_s, CreateDue(request))]
 
     def _due(self, name: str, fire_time: datetime) -> JobVersion | None:
@@ -232,11 +265,6 @@ class Firing:
             self._asked_in_order.append(key)
         self._asked[key] = frozenset(mine)
         return True
-
-    def _send(self, request: CreateRun) -> list[Action]:
-        """Ask for as many of the items as there is room for; the rest wait as PENDING."""
-        granted = self._mind.holdings.reserve(len(request.claim_items))
-        return [Create(self._mind.incarnation, replace(request, claim_items=request.claim_items[:granted]))]
 
     def _go_on(self, request: CreateRun, answer: CreateAnswer, moment: Moment) -> list[Action]:
         match answer.outcome:

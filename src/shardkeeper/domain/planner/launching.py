@@ -47,7 +47,8 @@ class Launching:
                 actions.append(self._end(holding, AttemptStatus.STOPPED, STOPPED_UNBEGUN))
             elif not self._launch(holding, actions, moment):
                 unread.append(one)
-        return [*told, *actions, *self._park(unread)]
+        # work before words
+        return [*actions, *self._park(unread), *told]
 
     def refuse(self, claimed: Iterable[Claimed]) -> list[Action]:
         """Give back what was pulled and cannot run here by the versions that it pins: for others, after a while."""

@@ -28,7 +28,7 @@ from shardkeeper.domain.planner.events import (
     LastWord,
     Left,
     Moment,
-    Started,
+    SpecsRead,
     TakeoverAnswered,
 )
 from shardkeeper.domain.planner.firing import Firing
@@ -55,6 +55,7 @@ class Lifecycle:
         self._pulling = pulling
         self._before = LeaseWatch(mind.settings.lease_s)
         """Watches the predecessor, while this incarnation is kept from joining by it."""
+        self._has_specs = False
         self._leaving = False
         self._ordered = False
         self._drain = 0
@@ -65,9 +66,13 @@ class Lifecycle:
         """Whether this node counts itself a member although its lease row says draining."""
         return self._mind.standing is Standing.HANDING_OVER
 
-    def started(self, event: Started, moment: Moment) -> list[Action]:
-        """Ask for a lease."""
-        return [Join(self._mind.incarnation)]
+    def specs_read(self, event: SpecsRead) -> list[Action]:
+        """All specs are here: ask for a lease. Who has one owns items, and what falls due for an owner that still reads
+        is late."""
+        if self._has_specs or not event.whole:
+            return []
+        self._has_specs = True
+        return [Join(self._mind.incarnation)] if self._mind.standing is Standing.JOINING else []
 
     def join_due(self, event: JoinDue, moment: Moment) -> list[Action]:
         """Ask again."""

@@ -31,9 +31,11 @@ from shardkeeper.domain.planner.events import (
     ClaimsAnswered,
     ClockStepped,
     CreateDue,
+    CreateOn,
     DrainAnswered,
     DrainAsked,
     Event,
+    FireOn,
     GraceOver,
     HandedOver,
     Hinted,
@@ -120,8 +122,10 @@ class Planner:
             SpecsDue: self._firing.specs_due,
             PinnedRead: self._pinned_read,
             TimerFired: self._firing.timer,
+            FireOn: self._firing.fire_on,
             ClockStepped: self._clock_stepped,
             CreateDue: self._firing.create_due,
+            CreateOn: self._firing.create_on,
             TakeUpOn: self._firing.take_up_on,
             LookOn: self._firing.look_on,
             RunsAnswered: self._firing.answered,
@@ -148,7 +152,7 @@ class Planner:
     def _started(self, event: Started, moment: Moment) -> list[Action]:
         regular = [Wake(moment.mono, BeatDue()), Wake(moment.mono, PendingDue())]
         # what an earlier life could not run is tried again
-        return [ForgetDeclines(), ReadSpecs(), *self._lifecycle.started(event, moment), *regular]
+        return [ForgetDeclines(), ReadSpecs(), *regular]
 
     def _join_answered(self, event: JoinAnswered, moment: Moment) -> list[Action]:
         actions = self._lifecycle.join_answered(event, moment)
@@ -160,7 +164,7 @@ class Planner:
     def _specs_read(self, event: SpecsRead, moment: Moment) -> list[Action]:
         actions = self._firing.specs_read(event, moment)
         self._pulling.specs_read(event)
-        return actions
+        return [*actions, *self._lifecycle.specs_read(event)]
 
     def _pending_due(self, event: PendingDue, moment: Moment) -> list[Action]:
         return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]
@@ -172,16 +176,19 @@ class Planner:
 
     def _pulled(self, event: Pulled, moment: Moment) -> list[Action]:
         # a pull that brought less than it might have leaves its share to what has an owner
-        return [*self._pulling.answered(event, moment), *self._adoption.claim_waiting()]
+        answered = self._pulling.answered(event, moment)
+        return [*answered, *self._adoption.claim_waiting(), *self._firing.room_came()]
 
     def _pending_read(self, event: PendingRead, moment: Moment) -> list[Action]:
         return [*self._adoption.read(event, moment), *self._pulling.pending_read(event)]
 
     def _claims_answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
-        return [*self._adoption.answered(event, moment), *self._adoption.refill()]
+        answered = self._adoption.answered(event, moment)
+        return [*answered, *self._firing.room_came(), *self._adoption.refill()]
 
     def _over(self, event: AttemptsOver, moment: Moment) -> list[Action]:
-        return [*self._closing.over(event, moment), *self._adoption.refill(), *self._pulling.refill()]
+        over = self._closing.over(event, moment)
+        return [*over, *self._firing.room_came(), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         limited, hands_over = self._closing.limited(event), self._closing.hands_over(event)
@@ -204,7 +211,7 @@ class Planner:
         holdings.capacity, holdings.fit = event.capacity, event.fit
         waiting = holdings.next_waiting() if self.mind.creates else ()
         claims = [Claim(self.mind.incarnation, waiting)] if waiting else []
-        return [*told, *claims, *self._pulling.refill()]
+        return [*told, *claims, *self._firing.room_came(), *self._pulling.refill()]
 
     def _fitness(self, event: CapacityChanged, moment: Moment) -> list[Action]:
         """Workers cannot be kept alive any more, or can again: people are told, once each time."""

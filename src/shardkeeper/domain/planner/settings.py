@@ -26,6 +26,9 @@ class PlannerSettings:
     """When an owner that is not the first asks for its items of a run that the first one creates."""
     create_after_s: float = 0.02
     """When it creates the run itself, counted from the fire."""
+    create_period_s: float = 0.1
+    create_piece: int = 250
+    """Runs that are created in each period although there is no room for their items."""
     ahead_s: float = 0.1
     """Attempts are claimed ahead of free workers for so many seconds of work: hides the round trip to the store."""
     most_ahead: int = 512
@@ -45,6 +48,8 @@ class PlannerSettings:
     """The same at the end of the grace period of a drain, when the node is waiting to go."""
     last_word_s: float = 7.0
     """From then on, how long what was halted has to be recorded before the node goes anyway; longer than the halt."""
+    fire_piece: int = 1_000
+    """Fires of one instant gone through in one piece, so that the first may begin before the last is looked at."""
     look_back_piece: int = 2_000
     """Fires looked at in one piece of a look-back."""
     take_up_piece: int = 1_000

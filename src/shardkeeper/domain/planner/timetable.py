@@ -49,17 +49,20 @@ class Timetable:
             actions += self._put_in(name, schedule, now)
         return actions
 
-    def due(
-        self, key: str, now: datetime, window: timedelta
-    ) -> tuple[Iterator[tuple[datetime, str]], list[Action]]:
+    def due(self, key: str, now: datetime, window: timedelta) -> Iterator[tuple[datetime, str]]:
         """The timer fired: (fire time, job) of every instant since the last one, no older than ``window``, passing over
-        jobs that leave the schedule while they are gone through; the next timer."""
+        jobs that leave the schedule while they are gone through."""
         entry = self._by_key.get(key)
         if entry is None:
-            return iter(()), []
+            return iter(())
         fires = entry.schedule.between(max(entry.handled, now - window), now, FIRES_AT_ONCE)
         entry.handled = max(entry.handled, now)
-        return _each(entry, fires), self._arm(entry)
+        return _each(entry, fires)
+
+    def next_timer(self, key: str) -> list[Action]:
+        """The timer for what comes after what was given out; none for a schedule that is no longer in use."""
+        entry = self._by_key.get(key)
+        return self._arm(entry) if entry else []
 
     def rearm(self, now: datetime) -> list[Action]:
         """The wall clock was stepped to ``now``: go on from there, on every schedule."""
