@@ -10,7 +10,8 @@ from shardkeeper.simulation.machine_plan import MachinePlan
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Windows are shorter than in life, so that one run of a seed sees many sweeps."""
+    """Windows are shorter than in life, so that one run of a seed sees many sweeps, and pieces smaller, so that its few
+    jobs do not fit into one."""
 
     session_timeout_s: float = 6.0
     lease_s: float = 4.0
@@ -22,6 +23,11 @@ class Conditions:
     grace_s: float = 5.0
     unrunnable_after_s: float = 12.0
     ahead_s: float = 0.1
+    create_period_s: float = 0.02
+    create_piece: int = 1
+    fire_piece: int = 2
+    look_back_piece: int = 5
+    take_up_piece: int = 2
 
     def planner(self, plan: MachinePlan) -> PlannerSettings:
         """The planner's settings on a machine."""
@@ -33,4 +39,9 @@ class Conditions:
             labels=plan.labels,
             unrunnable_after_s=self.unrunnable_after_s,
             ahead_s=self.ahead_s,
+            create_period_s=self.create_period_s,
+            create_piece=self.create_piece,
+            fire_piece=self.fire_piece,
+            look_back_piece=self.look_back_piece,
+            take_up_piece=self.take_up_piece,
         )
