@@ -220,12 +220,12 @@ begin
       from (select distinct on (c.job_name) c.job_name, c.id, c.fire_time
               from unnest(p_runs, p_fires, p_jobs) c (id, fire_time, job_name)
              order by c.job_name, c.fire_time desc, c.id desc) l
-     where t.job_name = l.job_name;
+     where t.job_name = l.job_name and t.job_name = any (v_jobs);
 end
 $$;
 
--- Tells of these closed runs, one element each: job_state and alerts, then whoever follows them. Once for all that a
--- transaction closes, as a job's count of failures goes by the order of its fires, and rows are locked in one order.
+-- Tells of these closed runs, one element each: job_state and alerts, then whoever follows them. Once for all that one
+-- batch closes, as a job's count of failures goes by the order of its fires, and rows are locked in one order.
 create function shardkeeper.tell_ended(p_runs bigint[], p_fires timestamptz[], p_jobs text[], p_all_completed boolean)
     returns void language plpgsql as $$
 begin

@@ -8,7 +8,7 @@ import pytest
 
 from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.leases import Registration
-from shardkeeper.domain.planner.actions import Beat, Join, Leave, MirrorView, SayDraining, TakeOver
+from shardkeeper.domain.planner.actions import Beat, Join, Leave, MirrorView, Replay, SayDraining, TakeOver
 from shardkeeper.domain.planner.events import (
     Beaten,
     BeatUnanswered,
@@ -56,6 +56,14 @@ def test_a_join_comes_after_the_journals_replay(bench: Bench) -> None:
     assert isinstance(answered, JoinAnswered)
     assert (answered.incarnation, answered.answer.joined) == (C, True)
     assert bench.link.order == ["replay", "join"]
+
+
+def test_a_replay_that_is_asked_for_waits_for_no_join_and_is_tried_again(bench: Bench) -> None:
+    bench.link.failing = {"replay"}
+    assert list(bench.work.run([Replay()]).left) == [Replay()]
+    bench.link.failing = set()
+    assert list(bench.work.run([Replay()]).events) == []
+    assert bench.link.order[-1] == "replay"
 
 
 def test_a_join_is_tried_again_as_long_as_the_replay_or_the_store_fails(bench: Bench) -> None:

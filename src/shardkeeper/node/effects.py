@@ -32,6 +32,7 @@ from shardkeeper.domain.planner.actions import (
     ReadSpecs,
     RebuildTimers,
     Record,
+    Replay,
     Report,
     Resize,
     SayDraining,
@@ -59,7 +60,7 @@ class Lanes:
     claims: Lane[Claim]
     pulls: Lane[Pull]
     outcomes: Lane[Record | Report]
-    leases: Lane[Join | Beat | SayDraining | Leave | MirrorView]
+    leases: Lane[Replay | Join | Beat | SayDraining | Leave | MirrorView]
     takeovers: Lane[TakeOver]
     specs: Lane[ReadSpecs | ReadPinned | Decline | ForgetDeclines]
     pending: Lane[ReadPending | CloseUnrunnable]
@@ -105,7 +106,7 @@ class Effects:
         return {
             Claim: lanes.claims.put,
             Report: lanes.outcomes.put,
-            **dict.fromkeys((Join, Beat, Leave, MirrorView), lanes.leases.put),
+            **dict.fromkeys((Replay, Join, Beat, Leave, MirrorView), lanes.leases.put),
             **dict.fromkeys((ReadSpecs, ReadPinned, Decline, ForgetDeclines), lanes.specs.put),
             **dict.fromkeys((ReadPending, CloseUnrunnable), lanes.pending.put),
             TakeOver: lanes.takeovers.put,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from shardkeeper.domain.attempts import Creation
 from shardkeeper.domain.catalog import JobHistory
@@ -61,9 +64,9 @@ def test_what_is_due_and_what_may_begin_come_before_all_else() -> None:
     assert of(answered[3:], Launch) == []
 
 
-def waits_for_room(desk: Desk, jobs: int) -> list[Action]:
+def waits_for_room(desk: Desk, jobs: int, **spec: Any) -> list[Action]:
     """That many one-item jobs are due at once."""
-    desk.specs(*(job(f"job-{number}", number, since_s=0.5) for number in range(10, 10 + jobs)))
+    desk.specs(*(job(f"job-{number}", number, since_s=0.5, **spec) for number in range(10, 10 + jobs)))
     return desk.fire(1)
 
 
@@ -99,7 +102,6 @@ def test_without_room_so_many_runs_are_created_in_each_period_with_those_that_ha
         if not of(actions, Wake):
             break
         wake = create_on(actions)
-    # 250 in each period, of which 3 had gone out before the first began
     assert seen == [3, 5, 4]
 
 
@@ -128,6 +130,19 @@ def test_what_waits_for_room_when_the_node_may_create_no_more_is_found_by_lookin
     assert {create.request.job_name for create in of(back, Create)} | later | sent == {
         f"job-{number}" for number in range(10, 18)
     }
+
+
+@pytest.mark.parametrize("spec", [{"max_running": 1}, {"misfire_grace": timedelta(seconds=2)}])
+def test_what_takes_no_room_or_would_soon_be_missed_waits_for_none(spec: dict[str, Any]) -> None:
+    desk = Desk(capacity=2, ahead_s=0.0).up()
+    assert len(of(waits_for_room(desk, jobs=8, **spec), Create)) == 8
+
+
+def test_of_many_that_wait_for_room_a_twentieth_goes_out_in_each_period() -> None:
+    desk = Desk(capacity=2, ahead_s=0.0, create_piece=1).up()
+    due = waits_for_room(desk, jobs=203)
+    desk.seconds = create_on(due).at_mono
+    assert (len(of(due, Create)), len(of(desk.tell(CreateOn()), Create))) == (3, 10)
 
 
 def test_many_fires_of_one_instant_are_gone_through_in_pieces() -> None:

@@ -28,6 +28,7 @@ from shardkeeper.domain.planner.actions import (
     MirrorView,
     RebuildTimers,
     Record,
+    Replay,
     SayDraining,
     SaySkewed,
     TakeOver,
@@ -83,7 +84,8 @@ def hand_over(desk: Desk) -> list[Action]:
 
 def test_a_node_asks_for_a_lease_when_it_has_read_all_specs_and_not_before() -> None:
     desk = Desk()
-    assert of(desk.tell(Started()), Join) == []
+    started = desk.tell(Started())
+    assert (of(started, Join), of(started, Replay)) == ([], [Replay()])
     assert of(desk.specs(job("early")), Join) == []
     assert of(desk.specs(job(), whole=True), Join) == [Join("life-1")]
     assert of(desk.specs(job(), whole=True), Join) == []

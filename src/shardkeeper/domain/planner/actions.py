@@ -17,6 +17,11 @@ from shardkeeper.domain.view import View
 
 
 @value(frozen=True, slots=True)
+class Replay:
+    """Record what an earlier life of this node has left in its journal; nothing is answered."""
+
+
+@value(frozen=True, slots=True)
 class Join:
     """Register ``incarnation``'s lease; JoinAnswered follows."""
 
@@ -229,7 +234,8 @@ class Tell:
 
 
 Action = (
-    Join
+    Replay
+    | Join
     | Beat
     | TakeOver
     | MirrorView

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from datetime import timedelta
 
 from shardkeeper.domain.attempts import CreateRun
 from shardkeeper.domain.planner.actions import Action, Create, Wake
 from shardkeeper.domain.planner.events import CreateOn, Moment
 from shardkeeper.domain.planner.mind import Mind
 
+PERIODS = 20
+"""In so many periods most of what waits goes out without room."""
+PATIENT = timedelta(seconds=10)
+"""A job whose fires are missed sooner than this waits for no room."""
 SHARE = 4
 """A batch goes out when there is room for this share of what is claimed ahead: one call for each is dear."""
 
@@ -32,7 +37,9 @@ class CreationQueue:
 
     def put(self, request: CreateRun, moment: Moment) -> list[Action]:
         """Send it, or keep it for when there is room."""
-        if not _is_mine_alone(request) or (not self._waiting and self._mind.holdings.room > 0):
+        if not self._may_wait(request):
+            return [self._asked(request)]
+        if not self._waiting and self._mind.holdings.room > 0:
             return [self._create(request)]
         self._waiting.append(request)
         return self._tick(moment)
@@ -50,10 +57,12 @@ class CreationQueue:
         return actions
 
     def due(self, moment: Moment) -> list[Action]:
-        """A period is over: so many are to have gone out in it, with room or without."""
+        """A period is over: so many are to have gone out in it, with room or without; of many waiting, a share, lest
+        they get too old."""
         self._ticks = False
         actions: list[Action] = []
-        while self._waiting and self._sent < self._mind.settings.create_piece:
+        piece = max(self._mind.settings.create_piece, (self._sent + len(self._waiting)) // PERIODS)
+        while self._waiting and self._sent < piece:
             actions.append(self._create(self._waiting.popleft()))
         self._sent = 0
         return [*actions, *self._tick(moment)] if self._waiting else actions
@@ -64,8 +73,18 @@ class CreationQueue:
         self._waiting.clear()
         return dropped
 
+    def _may_wait(self, request: CreateRun) -> bool:
+        """Whether nobody else waits for the run, it takes room, and it need not be there soon."""
+        if not request.create or len(request.claim_items) != request.sharding_total_count:
+            return False
+        job = self._mind.catalog.job_version(request.job_version)
+        return job is not None and not job.spec.limited and job.spec.misfire_grace >= PATIENT
+
     def _create(self, request: CreateRun) -> Action:
         self._sent += 1
+        return self._asked(request)
+
+    def _asked(self, request: CreateRun) -> Action:
         granted = self._mind.holdings.reserve(len(request.claim_items))
         return Create(self._mind.incarnation, replace(request, claim_items=request.claim_items[:granted]))
 
@@ -74,7 +93,3 @@ class CreationQueue:
             return []
         self._ticks, self._sent = True, 0
         return [Wake(moment.mono + self._mind.settings.create_period_s, CreateOn())]
-
-
-def _is_mine_alone(request: CreateRun) -> bool:
-    return request.create and len(request.claim_items) == request.sharding_total_count

@@ -98,9 +98,11 @@ class Firing:
     def timer(self, event: TimerFired, moment: Moment) -> list[Action]:
         """The jobs of one schedule are due."""
         self._forget_old(moment.now)
+        under_way = bool(self._fired)
         self._fired.append(self._mind.timetable.due(event.key, moment.now, self._window))
         # the next timer last: what is due now does not wait for it
-        return self.fire_on(FireOn(), moment) + self._mind.timetable.next_timer(event.key)
+        begun = [] if under_way else self.fire_on(FireOn(), moment)
+        return begun + self._mind.timetable.next_timer(event.key)
 
     def fire_on(self, event: FireOn, moment: Moment) -> list[Action]:
         """One more piece of what is due."""

@@ -15,6 +15,7 @@ from shardkeeper.domain.planner.actions import (
     ForgetDeclines,
     ReadSpecs,
     RebuildTimers,
+    Replay,
     Tell,
     Wake,
 )
@@ -152,7 +153,8 @@ class Planner:
     def _started(self, event: Started, moment: Moment) -> list[Action]:
         regular = [Wake(moment.mono, BeatDue()), Wake(moment.mono, PendingDue())]
         # what an earlier life could not run is tried again
-        return [ForgetDeclines(), ReadSpecs(), *regular]
+        # what it has to say of that life need not wait for all specs
+        return [Replay(), ForgetDeclines(), ReadSpecs(), *regular]
 
     def _join_answered(self, event: JoinAnswered, moment: Moment) -> list[Action]:
         actions = self._lifecycle.join_answered(event, moment)

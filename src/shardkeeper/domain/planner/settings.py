@@ -28,7 +28,7 @@ class PlannerSettings:
     """When it creates the run itself, counted from the fire."""
     create_period_s: float = 0.1
     create_piece: int = 250
-    """Runs that are created in each period although there is no room for their items."""
+    """Runs that are created in each period at least, whether or not there is room for their items."""
     ahead_s: float = 0.1
     """Attempts are claimed ahead of free workers for so many seconds of work: hides the round trip to the store."""
     most_ahead: int = 512

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.leases import Registration
-from shardkeeper.domain.planner.actions import Beat, Join, Leave, MirrorView, SayDraining, TakeOver
+from shardkeeper.domain.planner.actions import Beat, Join, Leave, MirrorView, Replay, SayDraining, TakeOver
 from shardkeeper.domain.planner.events import (
     Beaten,
     BeatUnanswered,
@@ -19,12 +19,13 @@ from shardkeeper.domain.planner.events import (
 from shardkeeper.node.lanes import Done
 from shardkeeper.ports.leases import LeaseStore
 
-LeaseAction = Join | Beat | SayDraining | Leave | MirrorView
+LeaseAction = Replay | Join | Beat | SayDraining | Leave | MirrorView
 AGAIN_S = 0.25
 
 
 class LeaseWork:
-    """``registration`` of an incarnation; ``before_joining`` is called before each join (the journal's replay)."""
+    """``registration`` of an incarnation; ``replay`` of the journal is called when it is asked for, and before each
+    join: to replay only once is its business."""
 
     most = 100
 
@@ -33,17 +34,17 @@ class LeaseWork:
         store: LeaseStore,
         registration: Callable[[str], Registration],
         monotonic: Callable[[], float],
-        before_joining: Callable[[], None],
+        replay: Callable[[], None],
         beaten: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._registration = registration
         self._monotonic = monotonic
-        self._before_joining = before_joining
+        self._replay = replay
         self._beaten = beaten
 
     def run(self, actions: Sequence[LeaseAction]) -> Done[LeaseAction]:
-        """See Work. Joins, drains, leaves and mirrors are tried again; a beat is not: the next one is newer."""
+        """See Work. All are tried again but a beat: the next one is newer."""
         todo = in_order(actions)
         events: list[Event] = []
         while todo:
@@ -64,8 +65,11 @@ class LeaseWork:
                 answer = self._store.beat(incarnation)
                 self._beaten()
                 return [Beaten(incarnation, answer, sent)]
+            case Replay():
+                self._replay()
+                return []
             case Join(incarnation):
-                self._before_joining()
+                self._replay()
                 return [JoinAnswered(incarnation, self._store.join(self._registration(incarnation)), sent)]
             case SayDraining(incarnation, draining):
                 self._store.drain(incarnation, draining)
