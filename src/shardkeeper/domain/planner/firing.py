@@ -230,11 +230,11 @@ class Firing:
         if version is None or not mind.creates:
             return []
         impl = mind.catalog.impl_at(version.spec.impl_spec, fire_time)
-        creator = mind.membership.creator(version.spec) == mind.settings.node_id
         if impl is None:
             return []
-        runnable = (version.version, impl.version) not in mind.declined
-        mine = mind.membership.mine(version.spec) if runnable else ()
+        owned = mind.membership.mine(version.spec)
+        creator = mind.membership.creates(version.spec, owned)
+        mine = owned if (version.version, impl.version) not in mind.declined else ()
         if not (mine or creator) or not self._newly(name, fire_time, mine):
             return []
         nodes = mind.membership.nodes_of(version.spec)

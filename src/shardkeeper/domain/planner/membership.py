@@ -72,6 +72,13 @@ class Membership:
             return None
         return owner(spec.name, 0, spec.sharding_total_count, spec.sharding_strategy, among)
 
+    def creates(self, spec: JobSpec, owned: tuple[int, ...]) -> bool:
+        """Whether this node is the creator, when it owns these items: what one knows of the other is not worked out
+        again for each fire."""
+        if self.roster.eligible(spec.node_selector):
+            return 0 in owned
+        return self.creator(spec) == self._me
+
     def mine(self, spec: JobSpec, among: Roster | None = None) -> tuple[int, ...]:
         """The items of a scheduled fire that this node owns, now or ``among`` others."""
         roster = self.roster if among is None else among
