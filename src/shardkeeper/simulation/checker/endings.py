@@ -66,13 +66,17 @@ def _check_run(run: Run) -> Iterator[Broken]:
     still_open = any(rows[-1].status.is_open for rows in run.attempts.values())
     if run.status.is_open != still_open:
         yield _broken(run, f"is {run.status} while its items are {_counted(last)}")
-    elif not still_open and run.status is not closing_status(last):
+    elif not still_open and (any(map(_is_open, last)) or run.status is not closing_status(last)):
         yield _broken(run, f"is {run.status}, with items {_counted(last)}")
     if not still_open and run.open_items != 0:
         yield _broken(run, f"counts {run.open_items} open items")
     for rows in run.attempts.values():
         if any(row.status.is_open for row in rows[:-1]):
             yield _broken(run, f"has an open attempt of item {rows[0].key.item} behind its last")
+
+
+def _is_open(status: AttemptStatus) -> bool:
+    return status.is_open
 
 
 def _counted(statuses: list[AttemptStatus]) -> str:
