@@ -13,7 +13,7 @@ from tests.simulation.mutations import Mutation
 from tests.simulation.stories import of_jobs
 
 GUARDS: tuple[Mutation, ...] = (
-    Mutation("1", "a version is stamped at commit", "fires", 2, mutants.StampAtBegin),
+    Mutation("1", "a version is stamped at commit", "fires", 1, mutants.StampAtBegin),
     Mutation("1", "versions marked invalid do not count", "fires", 1, mutants.InvalidVersionsCount),
     Mutation(
         "1",
@@ -54,7 +54,7 @@ GUARDS: tuple[Mutation, ...] = (
         "1, 9",
         "a job switched off before the sweep",
         "fires",
-        2,
+        1,
         patches=((accounting, "_why_idle", common.no),),
     ),
     Mutation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.planner.creation_queue import CreationQueue
 from shardkeeper.domain.planner.firing import Firing
 from shardkeeper.memory import creation
 from tests.simulation import mutants
@@ -11,7 +12,7 @@ from tests.simulation.mutations import Mutation
 from tests.simulation.stories import of_jobs, of_nodes
 
 GUARDS: tuple[Mutation, ...] = (
-    Mutation("3", "no run before the fire time", "fires", 7, mutants.CreatedEarly),
+    Mutation("3", "no run before the fire time", "fires", 20, mutants.CreatedEarly),
     Mutation(
         "3",
         "what was too early is asked for again",
@@ -19,7 +20,7 @@ GUARDS: tuple[Mutation, ...] = (
         of_jobs.clocks_that_are_ahead,
         patches=((Firing, "_go_on", work.deaf_to(Creation.EARLY)),),
     ),
-    Mutation("3", "on-time creation only within the window", "fires", 5, mutants.CreatedWhenOld),
+    Mutation("3", "on-time creation only within the window", "fires", 2, mutants.CreatedWhenOld),
     Mutation("3, 9", "one run per fire", "fires", 1, mutants.CreatedTwice),
     Mutation(
         "3",
@@ -27,6 +28,13 @@ GUARDS: tuple[Mutation, ...] = (
         "attempts",
         1,
         patches=((creation, "insert_run", work.without_the_last_item),),
+    ),
+    Mutation(
+        "3",
+        "what there is no room for is created all the same",
+        "calm",
+        2,
+        patches=((CreationQueue, "due", work.waits_for_room_for_ever),),
     ),
     Mutation(
         "3",

@@ -40,18 +40,18 @@ GUARDS: tuple[Mutation, ...] = (
         "7",
         "who is taken over is dead for good",
         "leases",
-        2,
+        1,
         patches=((MemoryLeases, "take_over", nodes.dead_for_a_moment),),
     ),
     Mutation(
-        "7", "all that it held is moved", "endings", 2, patches=((leases, "_lose", nodes.loses_one_item),)
+        "7", "all that it held is moved", "endings", 1, patches=((leases, "_lose", nodes.loses_one_item),)
     ),
-    Mutation("7", "no second life of a node_id", "leases", 2, mutants.TwoOfOneName),
+    Mutation("7", "no second life of a node_id", "leases", 1, mutants.TwoOfOneName),
     Mutation(
         "7",
         "a new life takes over its predecessor",
         "endings",
-        2,
+        1,
         patches=((Lifecycle, "join_answered", common.without("join_answered", TakeOver)),),
     ),
     Mutation(

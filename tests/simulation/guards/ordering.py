@@ -44,7 +44,7 @@ GUARDS: tuple[Mutation, ...] = (
         mutants.DeletionClosesNothing,
     ),
     Mutation(
-        "15", "no edit ends a pause", "fires", 2, patches=((Author, "put_job", work.edited_and_resumed),)
+        "15", "no edit ends a pause", "fires", 1, patches=((Author, "put_job", work.edited_and_resumed),)
     ),
     Mutation("16", "limits shared by nodes hold", "limits", 1, mutants.LimitsHaveRoomForOneMore),
 )

@@ -28,6 +28,10 @@ from shardkeeper.ports.specs import ListenerState
 from tests.simulation.habits.common import REAL
 
 
+def waits_for_room_for_ever(queue: object, moment: object) -> list[Action]:
+    return []
+
+
 def launched_under_the_newest(launching: Launching, holding: Any, actions: list[Action], moment: Any) -> bool:
     launched: bool = REAL["_launch"](launching, holding, actions, moment)
     if launched and isinstance(one := actions[-1], Launch):

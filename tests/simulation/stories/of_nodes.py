@@ -85,7 +85,7 @@ def a_node_that_comes_after_the_data_was_lost(world: World) -> Calm:
 
 def a_leave_while_a_task_runs(world: World) -> None:
     world.people.put_job("job", parameters={"seconds": 15.0})
-    world.people.submit("job", [{}] * 4)
+    world.people.submit("job", [{}] * 8)
     world.run(2.0)
     world.machines["a"].drain(30.0)
     world.run(25.0)
@@ -93,7 +93,7 @@ def a_leave_while_a_task_runs(world: World) -> None:
 
 def a_leave_that_does_not_wait_for_its_task(world: World) -> None:
     world.people.put_job("job", parameters={"seconds": 15.0})
-    world.people.submit("job", [{}] * 4)
+    world.people.submit("job", [{}] * 8)
     world.run(2.0)
     world.machines["a"].drain(2.0)
     world.run(20.0)
@@ -102,7 +102,7 @@ def a_leave_that_does_not_wait_for_its_task(world: World) -> None:
 def a_leave_that_does_not_wait_for_a_task_that_fails(world: World) -> None:
     failing = {"seconds": 6.0, "does": "fails"}
     world.people.put_job("job", max_attempts=2, parameters=failing)
-    world.people.submit("job", [{}] * 4)
+    world.people.submit("job", [{}] * 8)
     world.run(2.0)
     world.machines["a"].drain(1.0)
     world.run(30.0)

@@ -83,7 +83,7 @@ def a_holder_that_is_cut_off_before_it_hears_of_its_beat(world: World) -> None:
     """Its beat has arrived, and the answer is long on its way."""
     holder = world.machines[holder_of_a_minute(world, on_lease_loss="stop")]
     holder.host.wire.late_s["beat"] = 3.0
-    world.run(3.0)
+    world.run(2.5)
     holder.cut_store()
     world.run(12.0)
     holder.heal_store()
