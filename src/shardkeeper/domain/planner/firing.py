@@ -1,8 +1,9 @@
 """Creating and claiming the runs of scheduled fires, on time and by look-back (rules 3 and 8).
 
-The owner of the lowest item creates at once. The other owners ask for their items a moment later, and create
-the run themselves when it is still not there. Both calls are the same conditional write, so it does not
-matter who is believed to be the owner.
+The owner of the lowest item creates at once, or, where no other node owns one, as soon as there is room
+(``creation_queue``). The other owners ask for their items a moment later, and create the run themselves when
+it is still not there. Both calls are the same conditional write, so it does not matter who is believed to be
+the owner.
 
 A *look-back* asks again for each fire inside the on-time window: for items that this node has newly come to
 own, for versions just taken up, and for everything after PostgreSQL was away. What was asked for already is
