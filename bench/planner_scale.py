@@ -107,7 +107,8 @@ class _Bench:
 
     def __init__(self, nodes: int) -> None:
         numbers = count(1)
-        self.planner = Planner(PlannerSettings(ME), lambda: f"life-{next(numbers)}", lambda: 0.5)
+        settings = PlannerSettings(ME, fire_piece=1_000_000)
+        self.planner = Planner(settings, lambda: f"life-{next(numbers)}", lambda: 0.5)
         self.moment = Moment(BEGIN, 0.0)
         self._nodes, self._epochs = nodes, count(1)
         self._later: deque[Event] = deque()

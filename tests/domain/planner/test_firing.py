@@ -139,7 +139,7 @@ def test_what_takes_no_room_or_would_soon_be_missed_waits_for_none(spec: dict[st
 
 
 def test_of_many_that_wait_for_room_a_twentieth_goes_out_in_each_period() -> None:
-    desk = Desk(capacity=2, ahead_s=0.0, create_piece=1).up()
+    desk = Desk(capacity=2, ahead_s=0.0, create_piece=1, fire_piece=1_000).up()
     due = waits_for_room(desk, jobs=203)
     desk.seconds = create_on(due).at_mono
     assert (len(of(due, Create)), len(of(desk.tell(CreateOn()), Create))) == (3, 10)

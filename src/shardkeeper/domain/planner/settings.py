@@ -48,7 +48,7 @@ class PlannerSettings:
     """The same at the end of the grace period of a drain, when the node is waiting to go."""
     last_word_s: float = 7.0
     """From then on, how long what was halted has to be recorded before the node goes anyway; longer than the halt."""
-    fire_piece: int = 1_000
+    fire_piece: int = 100
     """Fires of one instant gone through in one piece, so that the first may begin before the last is looked at."""
     look_back_piece: int = 2_000
     """Fires looked at in one piece of a look-back."""
