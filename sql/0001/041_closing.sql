@@ -192,11 +192,11 @@ end
 $$;
 
 -- The same of runs that are all COMPLETED, with less to do: alerts only where one is a recovery.
-create function shardkeeper.tell_completed(
-    p_runs bigint[], p_fires timestamptz[], p_jobs text[], p_now timestamptz) returns void
+create function shardkeeper.tell_completed(p_runs bigint[], p_fires timestamptz[], p_jobs text[]) returns void
     language plpgsql
     set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
+    v_now   timestamptz := clock_timestamp();
     v_jobs  text[];
     v_known integer;
     v_bad   boolean;
@@ -215,8 +215,8 @@ begin
         return;
     end if;
     update shardkeeper.job_state t
-       set last_run = l.id, last_fire_time = l.fire_time, last_status = 'COMPLETED', last_finished_at = p_now,
-           last_success_at = p_now
+       set last_run = l.id, last_fire_time = l.fire_time, last_status = 'COMPLETED', last_finished_at = v_now,
+           last_success_at = v_now
       from (select distinct on (c.job_name) c.job_name, c.id, c.fire_time
               from unnest(p_runs, p_fires, p_jobs) c (id, fire_time, job_name)
              order by c.job_name, c.fire_time desc, c.id desc) l
@@ -233,7 +233,7 @@ begin
         return;
     end if;
     if p_all_completed then
-        perform shardkeeper.tell_completed(p_runs, p_fires, p_jobs, clock_timestamp());
+        perform shardkeeper.tell_completed(p_runs, p_fires, p_jobs);
     else
         perform shardkeeper.tell_closed(p_runs, p_fires);
     end if;

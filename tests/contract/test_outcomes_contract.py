@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shardkeeper.domain.runs import AttemptStatus, Phase
-from shardkeeper.ports.runs import Progress, Recording, ValueRow
+from shardkeeper.ports.runs import Outcome, Progress, Recording, ValueRow
 from tests.contract.story import COMPLETED, FAILED, PENDING, STOPPED, TIMED_OUT, A, B, Story
 
 RETRIES: dict[str, Any] = {"max_attempts": 3}
@@ -413,6 +414,16 @@ def test_runs_of_one_item_and_of_many_that_end_together_release_their_jobs(story
     assert closed[0] == "COMPLETED"
     assert sorted(map(str, closed[1:])) == ["COMPLETED", "None"]
     assert [one.key.run_id for one in story.claim_pending()] == [waiting[0], waiting[1], waiting[1]]
+
+
+def test_an_outcome_that_does_not_count_leaves_nothing_of_its_own_beside_one_that_does(story: Story) -> None:
+    story.job()
+    held = story.running()
+    nobodys = replace(held.key, attempt=2)
+    both = [Outcome(nobodys, 1, FAILED, result="of nobody"), story.outcome(held, result="its own")]
+    refused, recorded = story.world.runs.record(A, both)
+    assert (refused.recording, recorded.run_closed) == (Recording.SUPERSEDED, "COMPLETED")
+    assert story.row(held.key.run_id)["result"] == "its own"
 
 
 def test_fires_far_apart_have_runs_of_their_own(story: Story) -> None:

@@ -110,6 +110,18 @@ def test_the_duty_is_let_go_for_longer_than_it_is_held() -> None:
     assert bench.begun == 2
 
 
+def test_the_time_for_which_it_was_let_go_is_no_time_of_sweeping() -> None:
+    bench = Bench({"columns_of": "tomorrow"})
+    bench.nodes = ("n1",)
+    bench.work.run(ROUND)
+    bench.slice = found({}, {})
+    bench.mono += STEP_ASIDE_S
+    for _ in range(2):
+        bench.work.run(ROUND)
+        bench.mono += 0.1
+    assert bench.begun == 3
+
+
 class ManyJobs(Bench):
     """A store of so many jobs, each with one fire of so many items; it takes as long as what it is to insert says."""
 

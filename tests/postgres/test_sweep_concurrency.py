@@ -70,7 +70,7 @@ def test_a_spec_change_under_way_is_waited_for_and_makes_the_sweep_begin_again(r
     assert race.database.one("SELECT count(*) FROM shardkeeper.job_run") == 0
 
 
-@pytest.mark.parametrize(
+changes = pytest.mark.parametrize(
     "change",
     [
         "UPDATE shardkeeper.job_spec SET priority = 1 WHERE name = 'job'",
@@ -87,6 +87,9 @@ def test_a_spec_change_under_way_is_waited_for_and_makes_the_sweep_begin_again(r
     ],
     ids=["version", "implementation", "pause", "mark", "mark of an implementation"],
 )
+
+
+@changes
 def test_what_the_decisions_rest_on_makes_the_sweep_begin_again_once_it_has_changed(
     race: Race, change: str
 ) -> None:
@@ -94,6 +97,17 @@ def test_what_the_decisions_rest_on_makes_the_sweep_begin_again_once_it_has_chan
     race.database.sql.execute(change)
     assert not apply(race.second, done, missed(race, done))
     assert apply(race.second, begun(race))
+
+
+@changes
+def test_what_was_under_way_when_the_slice_was_read_makes_the_sweep_begin_again(
+    race: Race, change: str
+) -> None:
+    race.sql(change)
+    race.database.one("SELECT pg_current_xact_id()::text")  # so that the change is not the latest there was
+    done = begun(race)
+    race.go_on()
+    assert not apply(race.second, done, missed(race, done))
 
 
 def test_a_change_of_another_slice_is_no_matter(race: Race) -> None:

@@ -155,6 +155,14 @@ def test_many_fires_of_one_instant_are_gone_through_in_pieces() -> None:
     assert [count for count in found if count] == [3, 3, 2]
 
 
+def test_what_else_is_due_meanwhile_begins_no_second_going_through() -> None:
+    desk = Desk(capacity=100, fire_piece=3).up()
+    waits_for_room(desk, jobs=8)
+    desk.specs(job("other", 30, since_s=0.5, every=timedelta(seconds=2)))
+    again = [one for one in of(desk.fire(2), Wake) if isinstance(one.event, FireOn)]
+    assert again == []
+
+
 def test_an_owner_of_other_items_claims_first_and_creates_only_when_nobody_has() -> None:
     desk = Desk().up("n1", "n2")
     name = owned_elsewhere(desk, items=2)

@@ -38,6 +38,6 @@ def test_of_all_members_one_creates_and_it_is_the_owner_of_the_lowest_item(
         seen = Membership(member.node_id)
         seen.see_view(View("line", 1, "n1", members, datetime(2026, 11, 21, tzinfo=UTC)))
         seen.refresh()
-        if seen.creates(spec, seen.mine(spec)):
+        if seen.is_creator(spec, seen.mine(spec)):
             creators.append(member.node_id)
     assert creators == [seen.creator(spec)]

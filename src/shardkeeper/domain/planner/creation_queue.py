@@ -38,7 +38,7 @@ class CreationQueue:
     def put(self, request: CreateRun, moment: Moment) -> list[Action]:
         """Send it, or keep it for when there is room."""
         if not self._may_wait(request):
-            return [self._asked(request)]
+            return [self._send(request)]
         if not self._waiting and self._mind.holdings.room > 0:
             return [self._create(request)]
         self._waiting.append(request)
@@ -82,9 +82,9 @@ class CreationQueue:
 
     def _create(self, request: CreateRun) -> Action:
         self._sent += 1
-        return self._asked(request)
+        return self._send(request)
 
-    def _asked(self, request: CreateRun) -> Action:
+    def _send(self, request: CreateRun) -> Action:
         granted = self._mind.holdings.reserve(len(request.claim_items))
         return Create(self._mind.incarnation, replace(request, claim_items=request.claim_items[:granted]))
 

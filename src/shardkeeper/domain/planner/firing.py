@@ -234,7 +234,7 @@ class Firing:
         if impl is None:
             return []
         owned = mind.membership.mine(version.spec)
-        creator = mind.membership.creates(version.spec, owned)
+        creator = mind.membership.is_creator(version.spec, owned)
         mine = owned if (version.version, impl.version) not in mind.declined else ()
         if not (mine or creator) or not self._newly(name, fire_time, mine):
             return []

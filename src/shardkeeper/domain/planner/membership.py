@@ -72,7 +72,7 @@ class Membership:
             return None
         return owner(spec.name, 0, spec.sharding_total_count, spec.sharding_strategy, among)
 
-    def creates(self, spec: JobSpec, owned: tuple[int, ...]) -> bool:
+    def is_creator(self, spec: JobSpec, owned: tuple[int, ...]) -> bool:
         """Whether this node is the creator, when it owns these items: what one knows of the other is not worked out
         again for each fire."""
         if self.roster.eligible(spec.node_selector):
