@@ -185,13 +185,13 @@ $$;
 -- Inserts the runs and records of `p_all` that are to be made, and the runs' attempts: the creator's own RUNNING, the
 -- rest PENDING. Returns what was inserted (created, queued, skipped); what another had inserted before is not in it.
 create function shardkeeper.insert_runs(
-    p_all shardkeeper.creation[], p_kind text, p_incarnation text, p_node text)
+    p_all shardkeeper.creation[], p_kind text, p_incarnation text, p_node text,
+    p_now timestamptz default clock_timestamp())
     returns table (ord integer, run_id bigint, outcome text, reason text)
     language plpgsql
     set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
-    v_now     timestamptz := clock_timestamp();
     v_runs    bigint[];
     v_rivals  record;
     v_skipped bigint[] := '{}';
@@ -204,15 +204,15 @@ begin
     -- as it stays when live_run is won, which is the rule.
     with made as (
         insert into shardkeeper.job_run (id, job_name, fire_time, trigger_kind, status, reason, job_version,
-                                         impl_version, sharding_total_count, priority, open_items, started_at,
-                                         finished_at)
+                                         impl_version, sharding_total_count, priority, open_items, created_at,
+                                         started_at, finished_at)
         select c.run_id, c.job_name, c.fire_time, p_kind,
                case when c.held is not null then 'SKIPPED' when cardinality(c.claim_items) > 0 then 'RUNNING'
                     else 'CREATED' end,
                c.held, c.job_version, c.impl_version, c.total, c.priority,
-               case when c.held is null then c.total else 0 end,
-               case when c.held is null and cardinality(c.claim_items) > 0 then v_now end,
-               case when c.held is not null then v_now end
+               case when c.held is null then c.total else 0 end, p_now,
+               case when c.held is null and cardinality(c.claim_items) > 0 then p_now end,
+               case when c.held is not null then p_now end
           from unnest(p_all) c where c.outcome = 'made'
          order by c.job_name, c.fire_time
         on conflict do nothing
@@ -242,7 +242,7 @@ begin
     end if;
     if v_skipped <> '{}' then
         update shardkeeper.job_run r
-           set status = 'SKIPPED', reason = k.reason, open_items = 0, started_at = null, finished_at = v_now
+           set status = 'SKIPPED', reason = k.reason, open_items = 0, started_at = null, finished_at = p_now
           from unnest(v_skipped, v_reasons) k (id, reason) join unnest(p_all) c on c.run_id = k.id
          where r.id = c.run_id and r.fire_time = c.fire_time and r.id = any (v_skipped);
     end if;
@@ -255,10 +255,10 @@ begin
       from unnest(shardkeeper.limits_of(array(select c.job_name from unnest(p_all) c))) l
      where l.concurrency_key is not null;
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, status, node_id, incarnation,
-                                       pinned_node, not_before, waiting, claim_no, claimed_at, concurrency_value)
+                                       pinned_node, created_at, not_before, waiting, claim_no, claimed_at, concurrency_value)
     select c.run_id, c.fire_time, i.item, 1, c.job_name, case when own.is then 'RUNNING' else 'PENDING' end,
-           case when own.is then p_node end, case when own.is then p_incarnation end, c.nodes[i.item + 1], v_now,
-           w.waits, case when own.is then 1 else 0 end, case when own.is then v_now end, w.value
+           case when own.is then p_node end, case when own.is then p_incarnation end, c.nodes[i.item + 1], p_now,
+           p_now, w.waits, case when own.is then 1 else 0 end, case when own.is then p_now end, w.value
       from unnest(p_all) c
      cross join lateral (select (c.run_id in (select unnest(v_queued))) is true as waits,
                                 case when c.job_name = any (v_keyed)
@@ -334,10 +334,71 @@ begin
 end
 $$;
 
--- The port's create: `p_requests` is an array of {ord, job, fire, jv, iv, total, claim, nodes, make}, one per job.
+-- The instant itself, to some tenths of a millisecond: pg_sleep rounds up to whole ones.
+create function shardkeeper.wait_until(p_at timestamptz) returns void
+    language plpgsql as $$
+begin
+    perform pg_sleep(extract(epoch from p_at - clock_timestamp()) - 0.0005);
+    while clock_timestamp() < p_at loop
+        null;
+    end loop;
+end
+$$;
+
+-- The same without waiting, for who holds what a stamping or the sweep may wait for: whether none is under way. Others who
+-- pass the key hold it for some microseconds, so that it is tried for two milliseconds.
+create function shardkeeper.no_stamping() returns boolean
+    language plpgsql as $$
+declare
+    v_until timestamptz := clock_timestamp() + interval '2 milliseconds';
+begin
+    while not pg_try_advisory_xact_lock(shardkeeper.versions_lock_key()) loop
+        if clock_timestamp() > v_until then
+            return false;
+        end if;
+    end loop;
+    raise exception using errcode = 'SK002';
+exception when sqlstate 'SK002' then
+    return true;
+end
+$$;
+
+-- Creations that are asked for a little before `p_until`, when the last of their fires is due: all is done by then but
+-- the commit, for which the instant is waited for. Nothing where not each of the runs is simply created, or where versions
+-- or pauses have changed on the way: then all of it is undone.
+create function shardkeeper.create_ahead(p_incarnation text, p_window interval, p_requests jsonb, p_until timestamptz)
+    returns table (ord integer, run_id bigint, own integer[]) language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_seen pg_snapshot;
+    v_node text;
+    v_all  shardkeeper.creation[];
+    v_runs bigint[];
+begin
+    perform pg_advisory_xact_lock_shared(shardkeeper.creation_lock_key());
+    v_node := shardkeeper.lock_own_lease(p_incarnation, array['active', 'draining']);
+    v_seen := pg_current_snapshot();
+    v_all := shardkeeper.judge_creations(p_requests, p_window, v_node, p_until);
+    select array_agg(i.run_id) into v_runs
+      from shardkeeper.insert_runs(v_all, 'schedule', p_incarnation, v_node, p_until) i where i.outcome = 'created';
+    if v_node is not null and cardinality(v_runs) = cardinality(v_all) then
+        perform shardkeeper.wait_until(p_until);
+        if shardkeeper.no_stamping() and not shardkeeper.slice_changed(v_seen, '', null) then
+            return query select c.ord, c.run_id, c.claim_items from unnest(v_all) c;
+            return;
+        end if;
+    end if;
+    raise exception using errcode = 'SK001';
+exception when sqlstate 'SK001' then
+    return;
+end
+$$;
+
+-- The port's create: `p_requests` is an array of {ord, job, fire, jv, iv, total, claim, nodes, make}, one per job. Fires
+-- that are no more ahead than `p_ahead` are waited for.
 -- `own`: items of a run created here that are RUNNING under the caller now, as attempt 1 and claim 1; `claimed`: an
 -- array of claimed_attempt, of a run that stood already.
-create function shardkeeper.create_runs(p_incarnation text, p_window interval, p_requests jsonb)
+create function shardkeeper.create_runs(p_incarnation text, p_window interval, p_requests jsonb, p_ahead interval)
     returns table (ord integer, outcome text, run_id bigint, now timestamptz, reason text, own integer[], claimed jsonb)
     language plpgsql as $$
 #variable_conflict use_column
@@ -352,7 +413,18 @@ declare
     v_claims   integer[];
     v_of_runs  bigint[];
     v_standing record;
+    v_until    timestamptz := (select max(q.fire) from jsonb_to_recordset(p_requests) as q (fire timestamptz));
 begin
+    if v_until > clock_timestamp() and v_until <= clock_timestamp() + p_ahead then
+        return query
+            select c.ord, 'created', c.run_id, clock_timestamp(), null::text, c.own, null::jsonb
+              from shardkeeper.create_ahead(p_incarnation, p_window, p_requests, v_until) c;
+        if found then
+            return;
+        end if;
+        perform shardkeeper.wait_until(v_until);
+    end if;
+
     perform shardkeeper.await_stampings();
     perform pg_advisory_xact_lock_shared(shardkeeper.creation_lock_key());
     v_node := shardkeeper.lock_own_lease(p_incarnation, array['active', 'draining']);

@@ -14,6 +14,7 @@ from jsonschema.exceptions import best_match
 from shardkeeper.memory.authoring import Author as MemoryAuthor
 from shardkeeper.memory.clock import VirtualClock
 from shardkeeper.memory.database import MemoryDatabase
+from shardkeeper.memory.link import Link
 from shardkeeper.memory.store import MemoryStore
 from shardkeeper.ports.duties import AlertStore, HousekeepingStore, SweepStore
 from shardkeeper.ports.leases import LeaseStore
@@ -113,6 +114,17 @@ def _judged_by_the_library(schema: Mapping[str, Any], value: Any) -> str | None:
     return None if error is None else f"{error.json_path}: {error.message}"
 
 
+class _TurningLink(Link):
+    """Where a call waits, the clock is turned."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, seconds: float) -> None:
+        self._clock.advance(seconds)
+
+
 class MemoryWorld(StoreWorld):
     """The twin, on a clock that tests turn."""
 
@@ -121,7 +133,7 @@ class MemoryWorld(StoreWorld):
         self._database = MemoryDatabase(
             self._clock, on_time_window_s=self.on_time_window_s, parameters_error=_judged_by_the_library
         )
-        store = MemoryStore(self._database)
+        store = MemoryStore(self._database, _TurningLink(self._clock))
         self.author = _AuthorInMemory(self._database, self._clock)
         self.specs = self.runs = self.leases = self.sweep = store
         self.alerts = self.house = self.operator = store

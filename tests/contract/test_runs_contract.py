@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
-from shardkeeper.ports.runs import Creation
+from shardkeeper.ports.runs import WAITED_FOR_S, CreateRun, Creation
 from shardkeeper.ports.specs import InvalidMark
 from tests.contract.story import COMPLETED, FAILED, PENDING, A, B, Story
 
@@ -112,6 +114,71 @@ def test_no_run_is_created_before_its_fire_time(story: Story) -> None:
     answer = story.ask(request)
     assert answer.outcome is Creation.EARLY
     assert answer.now < request.fire_time
+
+
+def test_a_fire_that_is_a_little_ahead_is_waited_for_and_created_when_it_is_due(story: Story) -> None:
+    story.job(sharding_total_count=2)
+    request = story.request(fire=story.world.now() + timedelta(seconds=0.8 * WAITED_FOR_S), claim_items=(1,))
+    answer = story.ask(request)
+    assert (answer.outcome, [claimed.key.item for claimed in answer.claimed]) == (Creation.CREATED, [1])
+    assert answer.now >= request.fire_time
+    assert story.row(answer.run_id)["started_at"] >= request.fire_time
+    assert story.statuses(answer.run_id) == ["PENDING", "RUNNING"]
+
+
+def test_of_several_fires_ahead_the_last_is_waited_for(story: Story) -> None:
+    for job in ("soon", "later"):
+        story.job(job)
+    now = story.world.now()
+    soon, later = (
+        story.request(job, fire=now + share * timedelta(seconds=WAITED_FOR_S))
+        for job, share in (("soon", 0.2), ("later", 0.9))
+    )
+    answers = story.world.runs.create(A, [later, soon])
+    assert [answer.outcome for answer in answers] == [Creation.CREATED] * 2
+    assert min(answer.now for answer in answers) >= later.fire_time
+
+
+def ahead(story: Story, job: str = "job", **changes: Any) -> CreateRun:
+    return story.request(job, fire=story.world.now() + timedelta(seconds=0.8 * WAITED_FOR_S), **changes)
+
+
+def test_what_is_wrong_with_a_fire_that_is_ahead_is_told_as_for_any_other(story: Story) -> None:
+    for job in ("paused", "lives", "good", "changed", "another"):
+        story.job(job)
+    story.world.operator.pause("paused", "holiday", None, "ada")
+    story.create("lives")
+    jobs = ("paused", "lives", "good", "changed", "another")
+    requests = [
+        ahead(story, job, job_version=0) if job == "changed" else ahead(story, job, create=job != "another")
+        for job in jobs
+    ]
+    answers = story.world.runs.create(A, requests)
+    assert [answer.outcome for answer in answers] == [
+        Creation.SKIPPED,
+        Creation.SKIPPED,
+        Creation.CREATED,
+        Creation.NOT_IN_FORCE,
+        Creation.ABSENT,
+    ]
+    assert story.attempts(answers[2].run_id)[0]["status"] == "RUNNING"
+
+
+def test_a_fire_ahead_that_another_creates_meanwhile_exists(story: Story) -> None:
+    story.job()
+    request = ahead(story)
+    created = story.ask(request, A)
+    again = story.ask(request, A)
+    other = story.ask(request, B)
+    assert (again.outcome, again.claimed) == (Creation.EXISTS, created.claimed)
+    assert (other.outcome, other.claimed) == (Creation.EXISTS, ())
+
+
+def test_who_is_dead_creates_nothing_ahead(story: Story) -> None:
+    story.job()
+    request = ahead(story)
+    story.kill(A)
+    assert story.ask(replace(request, fire_time=ahead(story).fire_time), A).outcome is Creation.DEAD
 
 
 def test_a_fire_out_of_the_on_time_window_is_left_to_the_sweep(story: Story) -> None:

@@ -25,7 +25,7 @@ class Bench:
         self.store: MemoryStore
         self.link: FailingLink
         self.story, self.store, self.link = failing_story()
-        self.work = RunsWork(self.store)
+        self.work = RunsWork(self.store, self.story.world.now)
         self.claims = ClaimsWork(self.store)
         for name in ("one", "two"):
             self.story.job(name, overlap="allow")
@@ -93,6 +93,21 @@ def test_each_life_claims_for_itself(bench: Bench) -> None:
     assert [(event.incarnation, len(event.claimed)) for event in claims] == [(B, 1), (A, 0)]
 
 
+def test_what_is_due_goes_first_and_then_what_comes_at_the_next_instant(bench: Bench) -> None:
+    bench.story.job("three", overlap="allow")
+    later, due = bench.request("one", -0.03), bench.request("two")
+    soon = [bench.request("two", -0.02)]
+    soon.append(bench.story.request("three", fire=soon[0].fire_time))
+    actions = [Create(A, request) for request in (later, *soon, due)]
+    asked = []
+    while actions:
+        done = bench.work.run(actions)
+        asked += [event.requests for event in done.events if isinstance(event, RunsAnswered)]
+        actions = list(done.left)
+        assert done.again_s == 0
+    assert asked == [(due,), tuple(soon), (later,)]
+
+
 class OneIsLocked:
     """A store of which the job "locked" times out."""
 
@@ -109,7 +124,7 @@ class OneIsLocked:
 def test_runs_that_were_created_are_answered_although_one_is_locked(bench: Bench) -> None:
     bench.story.job("locked")
     first, locked, last = (bench.request(name) for name in ("one", "locked", "two"))
-    work = RunsWork(cast("Any", OneIsLocked()))
+    work = RunsWork(cast("Any", OneIsLocked()), bench.story.world.now)
     answered, away, unanswered = work.run([Create(A, request) for request in (first, locked, last)]).events
     assert isinstance(answered, RunsAnswered)
     assert answered.requests == (first, last)

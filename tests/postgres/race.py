@@ -76,7 +76,8 @@ class Race:
             database.opened.callback(each.close)
         self.second = Caller.over(self._connection)
         self.hurried = Caller.over(self._hurried)
-        self._threads = database.opened.enter_context(ThreadPoolExecutor(1))
+        self._options = options
+        self._threads = database.opened.enter_context(ThreadPoolExecutor(2))
         for incarnation in (A, B):
             self.join(incarnation)
 
@@ -86,6 +87,16 @@ class Race:
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> None:
         """A statement of the first caller's transaction."""
         self._raw.execute(query.encode(), parameters)
+
+    def another(self) -> Connection:
+        """One more connection, as nodes have them."""
+        connection = Connection(self._options)
+        self.database.opened.callback(connection.close)
+        return connection
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Start a call in a thread."""
+        return self._threads.submit(call)
 
     def meanwhile(self, call: Callable[[], T]) -> Future[T]:
         """Start the second caller's ``call``, and return when it waits for the first caller."""

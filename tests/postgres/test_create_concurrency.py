@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.attempts import CreateAnswer, CreateRun, Creation
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.postgres.runs import PostgresRuns
 from tests.postgres.migrated import Migrated
-from tests.postgres.race import A, B, Race, record
+from tests.postgres.race import WINDOW_S, A, B, Race, record
+from tests.waiting import wait_until
+
+SLEEPING = """SELECT count(*) FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event = 'PgSleep'"""
 
 
 @pytest.fixture
@@ -126,3 +133,95 @@ def test_a_run_replaced_while_it_ends_by_itself_is_completed_and_the_new_one_run
     (answer,) = second.result()
     assert race.run(older.run_id) == AttemptStatus.COMPLETED
     assert len(answer.claimed) == 1
+
+
+def ahead(race: Race, seconds: float = 1.0) -> CreateRun:
+    """A request for a fire that is further ahead than nodes ask, so that a test can do something meanwhile."""
+    return race.request(fire=race.now() + timedelta(seconds=seconds))
+
+
+def waiting_for(race: Race, request: CreateRun) -> Future[CreateAnswer]:
+    """The creation under way, which has all done but to commit."""
+    runs = PostgresRuns(race.another(), WINDOW_S, waited_for_s=10.0)
+    answer = race.submit(lambda: runs.create(A, [request])[0])
+    wait_until(lambda: answer.done() or race.database.one(SLEEPING), what="the wait for the fire time")
+    assert not answer.done(), f"it did not wait, and answered {answer.result()!r}"
+    return answer
+
+
+def test_of_a_run_that_is_prepared_nobody_sees_anything_before_its_time(race: Race) -> None:
+    race.database.job()
+    request = ahead(race)
+    answer = waiting_for(race, request)
+    seen = race.database.one("SELECT count(*) FROM shardkeeper.job_run")
+    assert race.now() < request.fire_time, "the test was too slow to say anything"
+    assert seen == 0
+    assert answer.result().outcome is Creation.CREATED
+    assert race.database.one("SELECT least(created_at, started_at) >= fire_time FROM shardkeeper.job_run"), (
+        "it says that it was created before its time"
+    )
+    assert race.database.one(
+        "SELECT least(created_at, not_before, claimed_at) >= fire_time FROM shardkeeper.shard_run"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "reason"),
+    [
+        ("UPDATE shardkeeper.job_spec SET priority = 7", Creation.NOT_IN_FORCE, None),
+        ("UPDATE shardkeeper.impl_spec SET entrypoint = 'm:D'", Creation.NOT_IN_FORCE, None),
+        ("DELETE FROM shardkeeper.job_spec", Creation.NOT_IN_FORCE, None),
+        ("SELECT shardkeeper.pause_job('job', 'holiday')", Creation.SKIPPED, "paused: holiday"),
+    ],
+)
+def test_what_is_changed_before_the_fire_counts_though_its_run_was_prepared(
+    race: Race, change: str, outcome: Creation, reason: str | None
+) -> None:
+    race.database.job()
+    request = ahead(race)
+    answer = waiting_for(race, request)
+    race.database.sql.execute(change.encode())
+    assert race.now() < request.fire_time, "the test was too slow to say anything"
+    assert (answer.result().outcome, answer.result().reason) == (outcome, reason)
+
+
+def test_a_change_that_is_stamped_before_the_fire_and_committed_after_it_counts_too(race: Race) -> None:
+    race.database.job()
+    request = ahead(race)
+    answer = waiting_for(race, request)
+    race.sql("UPDATE shardkeeper.job_spec SET priority = 7")
+    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    assert race.now() < request.fire_time, "the test was too slow to say anything"
+    wait_until(lambda: race.now() > request.fire_time + timedelta(seconds=0.1), what="the fire time")
+    assert not answer.done()
+    race.go_on()
+    assert answer.result().outcome is Creation.NOT_IN_FORCE
+
+
+def test_another_jobs_change_makes_a_prepared_run_begin_again_and_be_created(race: Race) -> None:
+    race.database.job()
+    race.database.job("other")
+    answer = waiting_for(race, ahead(race))
+    race.database.sql.execute("UPDATE shardkeeper.job_spec SET priority = 7 WHERE name = 'other'")
+    assert answer.result().outcome is Creation.CREATED
+    assert race.database.one("SELECT count(*) FROM shardkeeper.job_run") == 1
+
+
+def test_a_prepared_run_and_who_shuts_out_creations_do_not_wait_for_each_other(race: Race) -> None:
+    race.database.job()
+    request = ahead(race)
+    answer = waiting_for(race, request)
+    # as sweep_apply does; it has the first key, and waits for the second until the creation lets go of it
+    race.sql("SELECT shardkeeper.shut_out_creations('5 s')")
+    assert race.now() >= request.fire_time, "it was not held up"
+    assert not answer.done()
+    race.go_on()
+    assert answer.result().outcome is Creation.CREATED
+
+
+def test_a_run_that_is_in_the_way_and_ends_before_the_fire_is_not_in_its_way(race: Race) -> None:
+    race.database.job()
+    (held,) = race.create().claimed
+    answer = waiting_for(race, ahead(race))
+    record(race.second, held)
+    assert answer.result().outcome is Creation.CREATED

@@ -26,14 +26,27 @@ class Connection:
 
 def store_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
     """Make ``method`` one atomic call over the link; raises StoreUnavailable as the link says."""
+    return waiting_store_call(lambda *_args, **_kwargs: 0.0)(method)
 
-    @wraps(method)
-    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        self.link.before(method.__name__)
-        with self.database.lock:
-            answer = method(self, *args, **kwargs)
-            start_followers(self.database)
-        self.link.after(method.__name__)
-        return answer
 
-    return call
+def waiting_store_call(
+    wait_s: Callable[Concatenate[S, P], float],
+) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
+    """The same for a call that waits at the store for so many seconds before it does anything."""
+
+    def decorate(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+        @wraps(method)
+        def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            self.link.before(method.__name__)
+            seconds = wait_s(self, *args, **kwargs)
+            if seconds > 0:
+                self.link.wait(seconds)
+            with self.database.lock:
+                answer = method(self, *args, **kwargs)
+                start_followers(self.database)
+            self.link.after(method.__name__)
+            return answer
+
+        return call
+
+    return decorate

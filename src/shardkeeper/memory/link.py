@@ -20,6 +20,9 @@ class Link:
         if not self.up:
             raise StoreUnavailable
 
+    def wait(self, seconds: float) -> None:
+        """Called where a call waits at the store; here no time passes."""
+
     def after(self, call: str) -> None:
         """Called when all is done; raises StoreUnavailable where the answer gets lost."""
         if self.lose_answers > 0:

@@ -7,19 +7,27 @@ from collections.abc import Sequence
 from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pending
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
-from shardkeeper.memory.calls import Connection, store_call
+from shardkeeper.memory.calls import Connection, store_call, waiting_store_call
 from shardkeeper.memory.claims import claim_one, claimable_for, pull_for
 from shardkeeper.memory.closing import close_pending
 from shardkeeper.memory.creation import create_one
 from shardkeeper.memory.outcomes import record_one, report_one
+from shardkeeper.ports.runs import WAITED_FOR_S
 
 NO_ELIGIBLE_NODE = "NoEligibleNode"
+
+
+def _ahead_s(self: MemoryRuns, incarnation: str, requests: Sequence[CreateRun]) -> float:
+    """Seconds until all of these are due, where the store waits for that."""
+    latest = max((request.fire_time for request in requests), default=self.database.now())
+    ahead_s = (latest - self.database.now()).total_seconds()
+    return ahead_s if 0 < ahead_s <= WAITED_FOR_S else 0.0
 
 
 class MemoryRuns(Connection):
     """See ``ports.runs.RunStore``."""
 
-    @store_call
+    @waiting_store_call(_ahead_s)
     def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
         lease = self.database.leases.get(incarnation)
         return [create_one(self.database, lease, request) for request in requests]

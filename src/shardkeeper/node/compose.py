@@ -161,7 +161,7 @@ class _Composition:
             PostgresSpecs(self._connect("specs"), window_s), self._reader, self._settings.node_id
         )
         return Lanes(
-            runs=self._lane("runs", RunsWork(runs)),
+            runs=self._lane("runs", RunsWork(runs, self._clock.now)),
             claims=self._lane("claims", ClaimsWork(PostgresRuns(self._connect("claims"), window_s))),
             pulls=self._lane("pulls", PullsWork(PostgresRuns(self._connect("pulls"), window_s))),
             outcomes=outcomes_lane,

@@ -11,6 +11,7 @@ from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Record
 from shardkeeper.domain.runs import AttemptKey
 
 __all__ = [
+    "WAITED_FOR_S",
     "Claimed",
     "CreateAnswer",
     "CreateRun",
@@ -26,13 +27,19 @@ __all__ = [
 ]
 
 
+WAITED_FOR_S = 0.05
+"""Of fires that are no more ahead than this a creation waits for the last; it holds up whoever needs the same rows."""
+
+
 class RunStore(Protocol):
     """Creations, outcomes and reports raise PartlyUnanswered where rows of some are locked: it has the answers of the
     others.
     """
 
     def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
-        """At most one request per job in a batch. See CreateRun and Creation."""
+        """At most one request per job in a batch. See CreateRun and Creation. Where fires are ahead by WAITED_FOR_S at
+        the most, everything is done when the last of them is due, and nobody sees anything of it before; the store does
+        as much as it can meanwhile."""
 
     def claim(self, incarnation: str, keys: Sequence[AttemptKey]) -> list[Claimed]:
         """PENDING → RUNNING under the caller, whose lease is locked and active; rows already RUNNING under

@@ -8,13 +8,12 @@ from datetime import timedelta
 from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Creation, Pending
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress, Recording
 from shardkeeper.domain.runs import AttemptKey
+from shardkeeper.ports.runs import WAITED_FOR_S
 from shardkeeper.postgres import rows
 from shardkeeper.postgres.batches import in_parts
 from shardkeeper.postgres.connection import Connection
 
-CREATE = (
-    "SELECT ord, outcome, run_id, now, reason, own, claimed FROM shardkeeper.create_runs(%s, %s, %s::jsonb)"
-)
+CREATE = "SELECT ord, outcome, run_id, now, reason, own, claimed FROM shardkeeper.create_runs(%s, %s, %s::jsonb, %s)"
 CLAIM = "SELECT * FROM shardkeeper.claim_attempts(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[])"
 PULL = "SELECT * FROM shardkeeper.pull_attempts(%s, %s::int, %s::text[])"
 PENDING = "SELECT * FROM shardkeeper.pending_attempts(%s, %s::int)"
@@ -26,16 +25,20 @@ UNRUNNABLE = (
 
 
 class PostgresRuns:
-    """See ``ports.runs.RunStore``. ``on_time_window_s``: how old a fire may be for a node to create its run."""
+    """See ``ports.runs.RunStore``. ``on_time_window_s``: how old a fire may be for a node to create its run;
+    ``waited_for_s``: how much ahead, for a creation to wait for it."""
 
-    def __init__(self, connection: Connection, on_time_window_s: float = 30.0) -> None:
+    def __init__(
+        self, connection: Connection, on_time_window_s: float = 30.0, waited_for_s: float = WAITED_FOR_S
+    ) -> None:
         self._connection = connection
         self._window = timedelta(seconds=on_time_window_s)
+        self._ahead = timedelta(seconds=waited_for_s)
 
     def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
         def call(part: Sequence[CreateRun]) -> list[CreateAnswer]:
             batch = rows.as_json([rows.request_json(order, each) for order, each in enumerate(part)])
-            found = self._connection.fetch(CREATE, (incarnation, self._window, batch))
+            found = self._connection.fetch(CREATE, (incarnation, self._window, batch, self._ahead))
             return [rows.create_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(requests, call, self._refused_creation)

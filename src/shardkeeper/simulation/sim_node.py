@@ -195,7 +195,7 @@ class SimNode:
         runs, claims, pulls, pending, alerts = (self._lane() for _ in range(5))
         leases, takeovers, specs = self._lane(), self._lane(), self._lane()
         host = self.host
-        runs.serve(RunsWork(self._store(runs)))
+        runs.serve(RunsWork(self._store(runs), self.clock.now))
         claims.serve(ClaimsWork(self._store(claims)))
         pulls.serve(PullsWork(self._store(pulls)))
         outcomes = OutcomesWork(self._store(self._outcomes), self._journal, self.clock.monotonic)

@@ -21,6 +21,7 @@ from shardkeeper.domain.planner.actions import (
 )
 from shardkeeper.domain.planner.events import (
     BeatUnanswered,
+    ClockStepped,
     CreateDue,
     CreateOn,
     FireOn,
@@ -32,6 +33,8 @@ from shardkeeper.domain.planner.events import (
     TasksRenewed,
 )
 from tests.domain.planner.desk import T0, Desk, job, of
+
+LEAD_S = 0.02
 
 
 def fires(actions: list[Action]) -> list[float]:
@@ -52,6 +55,51 @@ def test_the_owner_of_the_lowest_item_creates_at_once_and_starts_what_it_claimed
     assert [(c.request.create, c.request.claim_items) for c in creates] == [(True, (0,))]
     (launch,) = of(desk.answer(creates), Launch)
     assert launch.job.version == 10
+
+
+def test_a_fire_is_asked_for_a_little_before_its_time_and_not_again_when_it_has_come() -> None:
+    desk = Desk().up()
+    (armed,) = of(desk.specs(job(since_s=0.5)), ArmTimer)
+    assert armed.at == T0 + timedelta(seconds=1 - LEAD_S)
+    due = desk.fire(1 - LEAD_S)
+    assert fires(due) == [1]
+    assert [timer.at for timer in of(due, ArmTimer)] == [T0 + timedelta(seconds=2 - LEAD_S)]
+    assert fires(desk.fire(1)) == []
+
+
+def test_a_timer_that_goes_off_too_early_is_set_again() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0.5))
+    early = desk.fire(0.95)
+    assert fires(early) == []
+    assert [timer.at for timer in of(early, ArmTimer)] == [T0 + timedelta(seconds=1 - LEAD_S)]
+
+
+def test_a_job_that_joins_a_schedule_just_before_its_fire_has_that_fire() -> None:
+    desk = Desk().up()
+    desk.specs(job("first", 10, since_s=0))
+    desk.fire(1 - LEAD_S)
+    desk.seconds = 0.995
+    assert fires(desk.specs(job("second", 11, since_s=0.99))) == [1]
+    assert fires(desk.fire(1)) == []
+
+
+def test_after_a_step_of_the_clock_a_fire_just_ahead_is_asked_for_once() -> None:
+    desk = Desk().up()
+    desk.specs(job(since_s=0))
+    desk.wall_ahead_s = 5.99
+    stepped = desk.tell(ClockStepped(5.99))
+    assert 6 in fires(stepped)
+    assert 6 not in fires(desk.fire(0.01))
+
+
+def test_the_others_claim_a_little_after_the_fire_time_however_early_they_look() -> None:
+    desk = Desk().up("n1", "n2")
+    name = owned_elsewhere(desk, items=20)
+    desk.specs(job(name, since_s=0.5, sharding_total_count=20))
+    (wake,) = of(desk.fire(1 - LEAD_S), Wake)
+    assert isinstance(wake.event, CreateDue)
+    assert wake.at_mono == pytest.approx(1 + 0.008)
 
 
 def test_what_is_due_and_what_may_begin_come_before_all_else() -> None:

@@ -60,6 +60,7 @@ class Firing:
         self._mind = mind
         self._launching = launching
         self._window = timedelta(seconds=mind.settings.on_time_window_s)
+        self._lead = timedelta(seconds=mind.settings.lead_s)
         self._creations = CreationQueue(mind)
         self._asked: dict[FireKey, frozenset[int]] = {}
         self._asked_in_order: deque[FireKey] = deque()
@@ -86,7 +87,7 @@ class Firing:
         for name, history in event.jobs.items():
             actions += self._learn(name, history, moment)
         for name in mind.catalog.forget_others(event.jobs, event.impls):
-            actions += mind.timetable.place(name, None, moment.now)
+            actions += mind.timetable.place(name, None, self._until(moment))
         return actions + self.look_back(moment)
 
     def take_up_on(self, event: TakeUpOn, moment: Moment) -> list[Action]:
@@ -100,7 +101,9 @@ class Firing:
         """The jobs of one schedule are due."""
         self._forget_old(moment.now)
         under_way = bool(self._fired)
-        self._fired.append(self._mind.timetable.due(event.key, moment.now, self._window))
+        self._fired.append(
+            self._mind.timetable.due(event.key, moment.now - self._window, self._until(moment))
+        )
         # the next timer last: what is due now does not wait for it
         begun = [] if under_way else self.fire_on(FireOn(), moment)
         return begun + self._mind.timetable.next_timer(event.key)
@@ -122,16 +125,22 @@ class Firing:
     def look_back(self, moment: Moment) -> list[Action]:
         """Begin to look at every fire inside the window; an older look-back that is still under way is
         replaced."""
-        since = moment.now - self._window
-        self._looking = chain(
-            self._mind.timetable.firing(since, moment.now), self._superseded(since, moment.now)
-        )
+        since, until = moment.now - self._window, self._until(moment)
+        self._looking = chain(self._mind.timetable.firing(since, until), self._superseded(since, until))
         return self.look_on(LookOn(), moment)
 
-    def _superseded(self, since: datetime, now: datetime) -> Iterator[tuple[str, datetime]]:
+    def rearm(self, moment: Moment) -> list[Action]:
+        """The wall clock was stepped: timers go on from where a look-back ends."""
+        return self._mind.timetable.rearm(self._until(moment))
+
+    def _until(self, moment: Moment) -> datetime:
+        """Fires up to this instant are looked at now; those that come later have timers."""
+        return moment.now + self._lead
+
+    def _superseded(self, since: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
         """The fires of versions that ended inside the window."""
         for name, version in self._mind.catalog.ended_after(since):
-            for fire_time in self._fires_of(version, since, now):
+            for fire_time in self._fires_of(version, since, until):
                 yield name, fire_time
 
     def look_on(self, event: LookOn, moment: Moment) -> list[Action]:
@@ -200,21 +209,22 @@ class Firing:
 
     def _learn(self, name: str, history: JobHistory, moment: Moment) -> list[Action]:
         self._mind.catalog.learn_job(name, history)
-        return self._mind.timetable.place(name, history, moment.now)
+        return self._mind.timetable.place(name, history, self._until(moment))
 
     def _look_at(self, name: str, moment: Moment) -> list[Action]:
         history = self._mind.catalog.job(name)
         actions: list[Action] = []
         for version in history.versions if history else ():
-            for fire_time in self._fires_of(version, moment.now - self._window, moment.now):
+            for fire_time in self._fires_of(version, moment.now - self._window, self._until(moment)):
                 actions += self._fire(name, fire_time, moment)
         return actions
 
-    def _fires_of(self, version: JobVersion, since: datetime, now: datetime) -> list[datetime]:
-        """The version's own fires after ``since`` and up to ``now``, inside its interval."""
+    def _fires_of(self, version: JobVersion, since: datetime, until: datetime) -> list[datetime]:
+        """The version's own fires after ``since`` and up to ``until``, inside its interval."""
         fires = fires_of(version.spec)
         after = max(since, version.in_force_from - MICROSECOND)
-        until = now if version.in_force_until is None else min(now, version.in_force_until - MICROSECOND)
+        if version.in_force_until is not None:
+            until = min(until, version.in_force_until - MICROSECOND)
         return (
             fires.between(after, until, self._mind.settings.look_back_piece)
             if fires and after < until
@@ -245,7 +255,8 @@ class Firing:
         request = CreateRun(name, fire_time, version.version, impl.version, total, mine, creator, nodes)
         if creator:
             return self._creations.put(request, moment)
-        return [Wake(moment.mono + mind.settings.claim_after_s, CreateDue(request))]
+        ahead_s = max(0.0, (fire_time - moment.now).total_seconds())
+        return [Wake(moment.mono + ahead_s + mind.settings.claim_after_s, CreateDue(request))]
 
     def _due(self, name: str, fire_time: datetime) -> JobVersion | None:
         """The version this fire belongs to, where it is a fire of that version and nothing holds it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 
 from shardkeeper.domain.catalog import Catalog
@@ -40,7 +41,7 @@ class Mind:
         self.store_here = False
         self.skewed = False
         self.catalog = Catalog()
-        self.timetable = Timetable()
+        self.timetable = Timetable(timedelta(seconds=settings.lead_s))
         self.membership = Membership(settings.node_id)
         self.holdings = Holdings(settings.ahead_s, settings.most_ahead, settings.most_waiting)
         self.gives_back = False

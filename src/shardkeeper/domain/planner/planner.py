@@ -203,7 +203,7 @@ class Planner:
     def _clock_stepped(self, event: ClockStepped, moment: Moment) -> list[Action]:
         """Timers are computed anew from the clock as it is now; what was passed over is looked at again."""
         self._firing.forget()
-        rearmed = self.mind.timetable.rearm(moment.now)
+        rearmed = self._firing.rearm(moment)
         beat = [Beat(self.mind.incarnation)] if self.mind.standing is not Standing.JOINING else []
         return [RebuildTimers(), *rearmed, *beat, *self._firing.look_back(moment)]
 

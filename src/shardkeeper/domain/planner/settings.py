@@ -22,10 +22,12 @@ class PlannerSettings:
     """How long an attempt lies before the next in rank may take it; one such delay per rank."""
     unrunnable_after_s: float = 60.0
     """How long an attempt waits for any node that has the labels and the code."""
+    lead_s: float = 0.02
+    """How long before its time a fire is asked for: the store prepares its run, and commits it when that has come."""
     claim_after_s: float = 0.008
     """When an owner that is not the first asks for its items of a run that the first one creates."""
     create_after_s: float = 0.02
-    """When it creates the run itself, counted from the fire."""
+    """When it creates the run itself; both are counted from the fire time, or from when it is looked at later."""
     create_period_s: float = 0.1
     create_piece: int = 250
     """Runs that are created in each period at least, whether or not there is room for their items."""

@@ -26,9 +26,13 @@ class _Entry:
 
 
 class Timetable:
-    """Knows, for each schedule in use, its jobs and the instant up to which its fires were given out."""
+    """Knows, for each schedule in use, its jobs and the instant up to which its fires were given out.
 
-    def __init__(self) -> None:
+    ``lead``: how long before a fire time its timer goes off. So the instants that it is given are as much ahead of now.
+    """
+
+    def __init__(self, lead: timedelta) -> None:
+        self._lead = lead
         self._by_schedule: dict[Schedule, _Entry] = {}
         self._by_key: dict[str, _Entry] = {}
         self._of_job: dict[str, _Entry] = {}
@@ -37,8 +41,9 @@ class Timetable:
     def __len__(self) -> int:
         return len(self._by_schedule)
 
-    def place(self, name: str, history: JobHistory | None, now: datetime) -> list[Action]:
-        """Put the job under the schedule of its last version (none: take it out); timers to arm or disarm."""
+    def place(self, name: str, history: JobHistory | None, handled: datetime) -> list[Action]:
+        """Put the job under the schedule of its last version (none: take it out); its fires up to ``handled`` are
+        looked at otherwise. Timers to arm or disarm."""
         version = history.last if history else None
         schedule = schedule_of(version.spec) if version and version.spec.enabled else None
         old = self._of_job.get(name)
@@ -46,17 +51,17 @@ class Timetable:
             return []
         actions = self._take_out(name, old) if old else []
         if schedule is not None:
-            actions += self._put_in(name, schedule, now)
+            actions += self._put_in(name, schedule, handled)
         return actions
 
-    def due(self, key: str, now: datetime, window: timedelta) -> Iterator[tuple[datetime, str]]:
-        """The timer fired: (fire time, job) of every instant since the last one, no older than ``window``, passing over
-        jobs that leave the schedule while they are gone through."""
+    def due(self, key: str, since: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+        """The timer fired: (fire time, job) of every instant that was not given out, after ``since`` and up to
+        ``until``, passing over jobs that leave the schedule while they are gone through."""
         entry = self._by_key.get(key)
         if entry is None:
             return iter(())
-        fires = entry.schedule.between(max(entry.handled, now - window), now, FIRES_AT_ONCE)
-        entry.handled = max(entry.handled, now)
+        fires = entry.schedule.between(max(entry.handled, since), until, FIRES_AT_ONCE)
+        entry.handled = max(entry.handled, until)
         return _each(entry, fires)
 
     def next_timer(self, key: str) -> list[Action]:
@@ -64,29 +69,29 @@ class Timetable:
         entry = self._by_key.get(key)
         return self._arm(entry) if entry else []
 
-    def rearm(self, now: datetime) -> list[Action]:
-        """The wall clock was stepped to ``now``: go on from there, on every schedule."""
+    def rearm(self, handled: datetime) -> list[Action]:
+        """The wall clock was stepped: go on after ``handled``, on every schedule."""
         actions: list[Action] = []
         for entry in self._by_key.values():
-            entry.handled = now
+            entry.handled = handled
             actions += self._arm(entry)
         return actions
 
-    def firing(self, since: datetime, now: datetime) -> Iterator[tuple[str, datetime]]:
-        """Each job with each instant of its last version's schedule after ``since`` and up to ``now``.
+    def firing(self, since: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
+        """Each job with each instant of its last version's schedule after ``since`` and up to ``until``.
 
         It may be gone through in pieces: a job that has left the schedule meanwhile is passed over.
         """
         for entry in tuple(self._by_key.values()):
-            fires = tuple(entry.schedule.between(since, now, FIRES_AT_ONCE))
+            fires = tuple(entry.schedule.between(since, until, FIRES_AT_ONCE))
             for fire_time, name in _each(entry, fires):
                 yield name, fire_time
 
-    def _put_in(self, name: str, schedule: Schedule, now: datetime) -> list[Action]:
+    def _put_in(self, name: str, schedule: Schedule, handled: datetime) -> list[Action]:
         entry = self._by_schedule.get(schedule)
         actions: list[Action] = []
         if entry is None:
-            entry = _Entry(f"schedule-{next(self._numbers)}", schedule, now)
+            entry = _Entry(f"schedule-{next(self._numbers)}", schedule, handled)
             self._by_schedule[schedule] = self._by_key[entry.key] = entry
             actions = self._arm(entry)
         entry.jobs[name] = None
@@ -102,7 +107,7 @@ class Timetable:
 
     def _arm(self, entry: _Entry) -> list[Action]:
         upcoming = entry.schedule.next_after(entry.handled)
-        return [ArmTimer(entry.key, upcoming)] if upcoming else [DisarmTimer(entry.key)]
+        return [ArmTimer(entry.key, upcoming - self._lead)] if upcoming else [DisarmTimer(entry.key)]
 
 
 def _each(entry: _Entry, fires: Iterable[datetime]) -> Iterator[tuple[datetime, str]]:

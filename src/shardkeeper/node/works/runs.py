@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from shardkeeper.domain.attempts import CreateRun
@@ -24,22 +25,27 @@ A = TypeVar("A", Create, Claim)
 
 
 class RunsWork:
-    """Creations that were gathered go out as one call, in the order of their incarnations."""
+    """Creations that were gathered go out as one call, in the order of their incarnations.
+
+    What is due goes first; of fires that are still to come those of the next instant, for which the store waits.
+    """
 
     most = 500
 
-    def __init__(self, store: RunStore) -> None:
+    def __init__(self, store: RunStore, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._now = now
 
     def run(self, actions: Sequence[Create]) -> Done[Create]:
         """See Work. Each call answers for itself: what was answered before another failed is not lost."""
         events: list[Event] = []
+        until = max(self._now(), min(one.request.fire_time for one in actions))
         for incarnation, mine in _by_incarnation(actions):
-            requests = [one.request for one in mine]
+            requests = [one.request for one in mine if one.request.fire_time <= until]
             while requests:
                 batch, requests = _one_per_job(requests)
                 events += self._create(incarnation, batch)
-        return Done(events)
+        return Done(events, [one for one in actions if one.request.fire_time > until])
 
     def _create(self, incarnation: str, batch: list[CreateRun]) -> list[Event]:
         """Not tried again here when the store is away: the next beat that is answered looks back."""
