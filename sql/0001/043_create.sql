@@ -53,8 +53,9 @@ create function shardkeeper.impl_version_at(p_impl text, p_at timestamptz) retur
      order by v.in_force_from desc, v.version desc limit 1
 $$;
 
--- What is to become of each request by the versions, the pauses and the clock. A fire that was in force is held all the
--- same when its job was disabled, deleted or paused between the fire and now.
+-- What is to become of each request by the versions, the pauses and the clock, which must be past the fire: what is stamped
+-- at the very instant counts for it. A fire that was in force is held all the same when its job was disabled, deleted or
+-- paused between the fire and now.
 create function shardkeeper.judge_creations(p_requests jsonb, p_window interval, p_node text, p_now timestamptz)
     returns shardkeeper.creation[]
     language plpgsql
@@ -89,7 +90,7 @@ begin
                    j.overlap, j.priority)::shardkeeper.creation
                order by j.job, j.fire)
           from (select q.*, f.overlap, f.priority,
-                       case when q.fire > p_now then 'early'
+                       case when q.fire >= p_now then 'early'
                             when f.version is distinct from q.jv or not coalesce(f.enabled, false)
                                  or i.version is distinct from q.iv then 'not_in_force'
                             when p_now - q.fire >= least(p_window, f.misfire_grace)
@@ -334,31 +335,31 @@ begin
 end
 $$;
 
--- The instant itself, to some tenths of a millisecond: pg_sleep rounds up to whole ones.
+-- Until the clock is past an instant, by no more than need be: pg_sleep rounds up to whole milliseconds.
 create function shardkeeper.wait_until(p_at timestamptz) returns void
     language plpgsql as $$
 begin
-    perform pg_sleep(extract(epoch from p_at - clock_timestamp()) - 0.0005);
-    while clock_timestamp() < p_at loop
+    perform pg_sleep(extract(epoch from p_at - clock_timestamp()) - 0.001);
+    while clock_timestamp() <= p_at loop
         null;
     end loop;
 end
 $$;
 
 -- The same without waiting, for who holds what a stamping or the sweep may wait for: whether none is under way. Others who
--- pass the key hold it for some microseconds, so that it is tried for two milliseconds.
+-- pass the key hold it for some microseconds, so that it is tried for two milliseconds. Taken and let go in one
+-- expression, between whose parts nothing can be cancelled.
 create function shardkeeper.no_stamping() returns boolean
     language plpgsql as $$
 declare
+    v_key   bigint := shardkeeper.versions_lock_key();
     v_until timestamptz := clock_timestamp() + interval '2 milliseconds';
 begin
-    while not pg_try_advisory_xact_lock(shardkeeper.versions_lock_key()) loop
+    while not case when pg_try_advisory_lock(v_key) then pg_advisory_unlock(v_key) else false end loop
         if clock_timestamp() > v_until then
             return false;
         end if;
     end loop;
-    raise exception using errcode = 'SK002';
-exception when sqlstate 'SK002' then
     return true;
 end
 $$;
@@ -378,7 +379,7 @@ begin
     perform pg_advisory_xact_lock_shared(shardkeeper.creation_lock_key());
     v_node := shardkeeper.lock_own_lease(p_incarnation, array['active', 'draining']);
     v_seen := pg_current_snapshot();
-    v_all := shardkeeper.judge_creations(p_requests, p_window, v_node, p_until);
+    v_all := shardkeeper.judge_creations(p_requests, p_window, v_node, p_until + interval '1 microsecond');
     select array_agg(i.run_id) into v_runs
       from shardkeeper.insert_runs(v_all, 'schedule', p_incarnation, v_node, p_until) i where i.outcome = 'created';
     if v_node is not null and cardinality(v_runs) = cardinality(v_all) then

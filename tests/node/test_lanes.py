@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
 
 from shardkeeper.domain.errors import JournalFull, StoreUnavailable
 from shardkeeper.domain.planner.events import Event, StoreAway
-from shardkeeper.node.lanes import Done, Rim, ThreadLane
+from shardkeeper.node.lanes import Crowd, Done, Rim, ThreadLane
 from tests.waiting import wait_until
 
 PATIENCE_S = 10.0
@@ -38,7 +38,12 @@ class Port:
 
 
 class Bench:
-    def __init__(self, most: int = 100, dropped: Callable[[Sequence[str]], None] | None = None) -> None:
+    def __init__(
+        self,
+        most: int = 100,
+        dropped: Callable[[Sequence[str]], None] | None = None,
+        crowd: Crowd | None = None,
+    ) -> None:
         self.port = Port(most)
         self.posted: list[Event] = []
         self.unanswered: list[str] = []
@@ -49,7 +54,7 @@ class Bench:
             lambda part, error: self.broken.append((part, error)),
             dropped,
         )
-        self.lane = ThreadLane("test", self.port, rim)
+        self.lane = ThreadLane("test", self.port, rim, crowd)
 
     def end(self) -> None:
         for _ in range(5):
@@ -82,6 +87,19 @@ def test_what_arrives_while_a_call_is_under_way_is_gathered_into_the_next(bench:
     assert bench.port.given.empty()
     bench.port.answers.put(Done())
     assert bench.port.next() == ["b", "c", "d"]
+
+
+def test_a_crowd_is_waited_for_before_each_call_and_longer_after_a_call_with_many() -> None:
+    bench = Bench(crowd=Crowd(gather_s=0.2, many=2, long_s=PATIENCE_S))
+    bench.lane.start()
+    fill(bench, "a")
+    fill(bench, "b")
+    assert bench.port.next() == ["a", "b"]
+    bench.port.answers.put(Done())
+    fill(bench, "c")
+    with pytest.raises(Empty):
+        bench.port.given.get(timeout=1.0)
+    bench.end()
 
 
 def test_no_call_has_more_than_the_work_takes() -> None:

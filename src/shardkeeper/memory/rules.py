@@ -54,7 +54,8 @@ class Rules:
     # Creation: rule 3 of the protocol.
 
     def is_due(self, fire_time: datetime, now: datetime) -> bool:
-        return fire_time <= now
+        """What is stamped at the very instant of a fire counts for it."""
+        return fire_time < now
 
     def is_on_time(self, fire_time: datetime, now: datetime, window: timedelta) -> bool:
         """Not left to the sweep; the job's ``misfire_grace`` may make the window shorter."""

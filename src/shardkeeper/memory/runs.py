@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from shardkeeper.domain.attempts import Claimed, CreateAnswer, CreateRun, Pending
 from shardkeeper.domain.outcomes import Outcome, OutcomeAnswer, Progress
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
+from shardkeeper.domain.schedule import MICROSECOND
 from shardkeeper.memory.calls import Connection, store_call, waiting_store_call
 from shardkeeper.memory.claims import claim_one, claimable_for, pull_for
 from shardkeeper.memory.closing import close_pending
@@ -18,9 +19,9 @@ NO_ELIGIBLE_NODE = "NoEligibleNode"
 
 
 def _ahead_s(self: MemoryRuns, incarnation: str, requests: Sequence[CreateRun]) -> float:
-    """Seconds until all of these are due, where the store waits for that."""
+    """Seconds until the clock is past all of these, where the store waits for that."""
     latest = max((request.fire_time for request in requests), default=self.database.now())
-    ahead_s = (latest - self.database.now()).total_seconds()
+    ahead_s = (latest + MICROSECOND - self.database.now()).total_seconds()
     return ahead_s if 0 < ahead_s <= WAITED_FOR_S else 0.0
 
 

@@ -73,11 +73,13 @@ class Rim(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """A call costs the store as much as many of its rows do: when the last one had ``many`` actions, more are gathered
-    for ``gather_s`` seconds before the next. For what nobody waits for."""
+    """A call costs the store as much as many of its rows do: more are gathered for ``gather_s`` seconds before each
+    one, and for ``long_s`` when the last one had ``many`` actions. For what nobody waits for: it leaves the processors
+    to what is late meanwhile."""
 
+    gather_s: float = 0.002
     many: int = 32
-    gather_s: float = 0.01
+    long_s: float = 0.01
 
 
 class ThreadLane(Generic[A]):
@@ -142,8 +144,10 @@ class ThreadLane(Generic[A]):
     def _gather(self) -> list[A] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
-            if self._crowd is not None and self._lately >= self._crowd.many:
-                self._changed.wait_for(lambda: self._stopping, self._crowd.gather_s)
+            if self._crowd is not None:
+                crowd = self._crowd
+                gather_s = crowd.long_s if self._lately >= crowd.many else crowd.gather_s
+                self._changed.wait_for(lambda: self._stopping, gather_s)
             if self._stopping:
                 return None
             self._under_way = self._waiting[: self._work.most]

@@ -109,6 +109,8 @@ def _live(world: World, people: tuple[Crowd, Submitters], nemesis: Nemesis, even
 
 def come_to_rest(world: World) -> None:
     """No more fires; what is open ends, however much it is, and the sweep passes by."""
+    # nobody could say which came first of two things in one microsecond
+    world.run(0.001)
     for name in world.people.jobs:
         world.people.put_job(name, enabled=False)
     asleep = world.clock.now()
