@@ -34,8 +34,9 @@ class Place:
         self.clock.advance(1)  # what is not after the schema's own beginning is the past of the sweep
 
     def request(self) -> CreateRun:
-        rows = self.store.load()
-        return CreateRun("job", self.clock.now(), rows.jobs[0].version, rows.impls[0].version, 1, (0,))
+        rows, fire_time = self.store.load(), self.clock.now()
+        self.clock.advance(0.001)
+        return CreateRun("job", fire_time, rows.jobs[0].version, rows.impls[0].version, 1, (0,))
 
 
 @pytest.fixture
