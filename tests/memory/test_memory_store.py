@@ -75,7 +75,7 @@ def test_the_history_tells_what_happened_with_its_virtual_time(place: Place) -> 
     place.store.create("node-a/1", [request])
     (created,) = place.database.history.of(What.RUN_CREATED)
     (claimed,) = place.database.history.of(What.CLAIMED)
-    assert created.at == request.fire_time + timedelta(seconds=2)
+    assert created.at == request.fire_time + timedelta(seconds=2.001)
     assert (created.job_name, created.fire_time, created.version) == (
         "job",
         request.fire_time,
