@@ -23,7 +23,7 @@ from shardkeeper.postgres.patience import PatientConnection
 from shardkeeper.postgres.quick_json import loads
 
 T = TypeVar("T")
-Raw: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+Raw: TypeAlias = PatientConnection
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 __all__ = ["Connection", "ConnectionOptions", "Parameters", "Raw", "StoreTimeout"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from json import dumps
 from typing import Any, TypeVar
 
 import psycopg
@@ -92,8 +93,18 @@ class PostgresOperator:
         at: datetime | None,
         by: str,
     ) -> int:
-        values = (job, Jsonb(dict(parameters)), key, _priority(priority), at, by)
-        return int(self._refusing(lambda raw: _value(raw, submissions.SUBMIT, values)))
+        def submitted(raw: Raw) -> str:
+            values = (
+                job,
+                dumps(dict(parameters)),
+                key,
+                str(_priority(priority)),
+                None if at is None else at.isoformat(),
+                by,
+            )
+            return submissions.SUBMIT.value(raw, values)
+
+        return int(self._refusing(submitted))
 
     def submit_many(
         self,

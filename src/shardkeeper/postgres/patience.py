@@ -23,6 +23,11 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
 
     patience_s: float = inf
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.prepared: dict[bytes, str] = {}
+        """Statements by name that were prepared on this connection, with its encoding (see ``prepared``)."""
+
     def wait(self, gen: Generator[Any, Any, V], *args: Any, **options: Any) -> V:
         """psycopg waits here, and goes on with ``gen`` ten times a second though nothing has come."""
         return super().wait(_within(gen, self.patience_s), *args, **options)
@@ -35,8 +40,13 @@ def _within(gen: Generator[Any, Any, V], patience_s: float) -> Generator[Any, An
         while True:
             ready = yield wanted
             if not ready and monotonic() > until:
-                raise psycopg.OperationalError(f"the server has not answered for {patience_s:g} s")
+                raise silent(patience_s)
             wanted = gen.send(ready)
     except StopIteration as end:
         answer: V = end.value
         return answer
+
+
+def silent(patience_s: float) -> psycopg.OperationalError:
+    """What is raised of a server that has said nothing for so long."""
+    return psycopg.OperationalError(f"the server has not answered for {patience_s:g} s")

@@ -8,13 +8,17 @@ from typing import Any, Final
 from shardkeeper.domain.accounting import DueRun
 from shardkeeper.ports.operator import Past
 from shardkeeper.ports.specs import JobVersionRow
+from shardkeeper.postgres.prepared import Prepared
 from shardkeeper.postgres.rows import as_json, impl_version_row, instant
 
 # One statement, hence one round trip and one commit: the actor is set in what is read first
-SUBMIT: Final = """
-SELECT shardkeeper.submit(%s, %s::jsonb, %s::text, %s::smallint, %s::timestamptz)
-FROM (SELECT set_config('shardkeeper.actor', %s, true) OFFSET 0) actor
-"""
+SUBMIT: Final = Prepared(
+    "shardkeeper_submit",
+    """
+SELECT shardkeeper.submit($1::text, $2::jsonb, $3::text, $4::smallint, $5::timestamptz)
+FROM (SELECT set_config('shardkeeper.actor', $6::text, true) OFFSET 0) actor
+""",
+)
 SUBMIT_MANY: Final = """
 SELECT shardkeeper.submit_many(%s, %s::jsonb[], %s::text[], %s::smallint, %s::timestamptz)
 FROM (SELECT set_config('shardkeeper.actor', %s, true) OFFSET 0) actor
