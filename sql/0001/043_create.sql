@@ -335,20 +335,26 @@ begin
 end
 $$;
 
--- Until the clock is past an instant, by no more than need be: pg_sleep rounds up to whole milliseconds.
-create function shardkeeper.wait_until(p_at timestamptz) returns void
+-- Whether the clock got past an instant, which is no more than `p_most` ahead. pg_sleep rounds up to whole milliseconds, so
+-- that the last one is waited for awake. A clock that is set back is not waited for.
+create function shardkeeper.wait_until(p_at timestamptz, p_most interval) returns boolean
     language plpgsql as $$
+declare
+    v_now timestamptz;
 begin
     perform pg_sleep(extract(epoch from p_at - clock_timestamp()) - 0.001);
-    while clock_timestamp() <= p_at loop
-        null;
+    loop
+        v_now := clock_timestamp();
+        if v_now > p_at or v_now < p_at - p_most then
+            return v_now > p_at;
+        end if;
     end loop;
 end
 $$;
 
--- The same without waiting, for who holds what a stamping or the sweep may wait for: whether none is under way. Others who
--- pass the key hold it for some microseconds, so that it is tried for two milliseconds. Taken and let go in one
--- expression, between whose parts nothing can be cancelled.
+-- The same as await_stampings without waiting, for who holds what a stamping or the sweep may wait for: whether none is
+-- under way. Others who pass the key hold it for some microseconds, so that it is tried for two milliseconds. Taken and let
+-- go in one expression, between whose parts nothing can be cancelled.
 create function shardkeeper.no_stamping() returns boolean
     language plpgsql as $$
 declare
@@ -364,34 +370,97 @@ begin
 end
 $$;
 
--- Creations that are asked for a little before `p_until`, when the last of their fires is due: all is done by then but
--- the commit, for which the instant is waited for. Nothing where not each of the runs is simply created, or where versions
--- or pauses have changed on the way: then all of it is undone.
-create function shardkeeper.create_ahead(p_incarnation text, p_window interval, p_requests jsonb, p_until timestamptz)
-    returns table (ord integer, run_id bigint, own integer[]) language plpgsql as $$
+-- The jobs of which a version, mark or pause is there that `p_seen` did not see, and the ImplSpecs: it was written by a
+-- transaction that began later, or was under way. (That one is gone again is not seen: a pause is ended by a column, a mark
+-- goes with its version.)
+create function shardkeeper.changes_since(p_seen pg_snapshot, out jobs text[], out impls text[])
+    language plpgsql stable as $$
+declare
+    v_later     xid8 := pg_snapshot_xmax(p_seen);
+    v_under_way xid8[] := array(select pg_snapshot_xip(p_seen));
+begin
+    select array_agg(c.job), array_agg(c.impl) into jobs, impls
+      from (select v.job_name as job, null as impl from shardkeeper.job_version v
+             where v.changed_xid >= v_later or v.changed_xid = any (v_under_way)
+            union all
+            select u.job_name, null from shardkeeper.pause u
+             where u.changed_xid >= v_later or u.changed_xid = any (v_under_way)
+            union all
+            select case when not p.of_impl then p.name end, case when p.of_impl then p.name end
+              from shardkeeper.spec_problem p
+             where p.changed_xid >= v_later or p.changed_xid = any (v_under_way)
+            union all
+            select null, i.impl_name from shardkeeper.impl_version i
+             where i.changed_xid >= v_later or i.changed_xid = any (v_under_way)) c;
+end
+$$;
+
+-- Whether any of these changes is of a job of `p_all`, or of its ImplSpec.
+create function shardkeeper.creations_changed(p_seen pg_snapshot, p_all shardkeeper.creation[]) returns boolean
+    language plpgsql stable as $$
+declare
+    v_changed record := shardkeeper.changes_since(p_seen);
+begin
+    if v_changed.jobs is null then
+        return false;
+    end if;
+    return exists (select from unnest(p_all) c where c.job_name = any (v_changed.jobs))
+        or exists (select from unnest(p_all) c join shardkeeper.job_version v on v.version = c.job_version
+                    where v.impl_spec = any (v_changed.impls));
+end
+$$;
+
+-- Those of `p_all` that are simply to be created, as far as that can be told without a lock.
+create function shardkeeper.simple_creations(p_all shardkeeper.creation[]) returns shardkeeper.creation[]
+    language plpgsql
+    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_jobs text[] := array(select c.job_name from unnest(p_all) c);
+    v_live text[] := array(select l.job_name from shardkeeper.live_run l where l.job_name = any (v_jobs));
+begin
+    return (
+        select array_agg(c order by c.job_name, c.fire_time) from unnest(p_all) c
+         where c.outcome = 'made' and c.held is null and (c.overlap = 'allow' or c.job_name <> all (v_live)));
+end
+$$;
+
+-- Creations that are asked for a little before `p_until`, when the last of their fires is due: those that are simple are
+-- done by then but for the commit, for which the instant is waited for. Where another turned out not to be simple, or a
+-- version, mark or pause of one has come meanwhile, all of it is undone, and nothing is answered. The rest is answered as
+-- early: whoever holds new keys must not wait for locks, as the normal way does.
+create function shardkeeper.create_ahead(
+    p_incarnation text, p_window interval, p_requests jsonb, p_until timestamptz, p_ahead interval)
+    returns table (ord integer, outcome text, run_id bigint, own integer[]) language plpgsql as $$
 #variable_conflict use_column
 declare
     v_seen pg_snapshot;
     v_node text;
     v_all  shardkeeper.creation[];
-    v_runs bigint[];
+    v_made integer;
+    v_calm boolean;
 begin
     perform pg_advisory_xact_lock_shared(shardkeeper.creation_lock_key());
     v_node := shardkeeper.lock_own_lease(p_incarnation, array['active', 'draining']);
     v_seen := pg_current_snapshot();
-    v_all := shardkeeper.judge_creations(p_requests, p_window, v_node, p_until + interval '1 microsecond');
-    select array_agg(i.run_id) into v_runs
-      from shardkeeper.insert_runs(v_all, 'schedule', p_incarnation, v_node, p_until) i where i.outcome = 'created';
-    if v_node is not null and cardinality(v_runs) = cardinality(v_all) then
-        perform shardkeeper.wait_until(p_until);
-        if shardkeeper.no_stamping() and not shardkeeper.slice_changed(v_seen, '', null) then
-            return query select c.ord, c.run_id, c.claim_items from unnest(v_all) c;
+    if v_node is not null then
+        v_all := shardkeeper.simple_creations(shardkeeper.judge_creations(
+            p_requests, p_window, v_node, p_until + interval '1 microsecond'));
+    end if;
+    select count(*) into v_made from shardkeeper.insert_runs(v_all, 'schedule', p_incarnation, v_node, p_until) i
+     where i.outcome = 'created';
+    if v_made = cardinality(v_all) and shardkeeper.wait_until(p_until, p_ahead) then
+        v_calm := shardkeeper.no_stamping();
+        -- a statement of its own, for a snapshot taken after that
+        if v_calm and not shardkeeper.creations_changed(v_seen, v_all) then
+            return query
+                select q.ord, case when c.ord is null then 'early' else 'created' end, c.run_id, c.claim_items
+                  from jsonb_to_recordset(p_requests) as q (ord integer) left join unnest(v_all) c on c.ord = q.ord;
             return;
         end if;
     end if;
     raise exception using errcode = 'SK001';
 exception when sqlstate 'SK001' then
-    return;
+    perform shardkeeper.wait_until(p_until, p_ahead);
 end
 $$;
 
@@ -418,12 +487,11 @@ declare
 begin
     if v_until > clock_timestamp() and v_until <= clock_timestamp() + p_ahead then
         return query
-            select c.ord, 'created', c.run_id, clock_timestamp(), null::text, c.own, null::jsonb
-              from shardkeeper.create_ahead(p_incarnation, p_window, p_requests, v_until) c;
+            select c.ord, c.outcome, c.run_id, clock_timestamp(), null::text, c.own, null::jsonb
+              from shardkeeper.create_ahead(p_incarnation, p_window, p_requests, v_until, p_ahead) c;
         if found then
             return;
         end if;
-        perform shardkeeper.wait_until(v_until);
     end if;
 
     perform shardkeeper.await_stampings();

@@ -92,37 +92,20 @@ create function shardkeeper.fires_existing(p_job text, p_from timestamptz, p_unt
        and r.fire_time > p_from and r.fire_time <= p_until and e.at is not null
 $$;
 
--- Whether a version, mark or pause of these jobs, or one of their ImplSpecs, is there that `p_seen` did not see: it was
--- written by a transaction that began later, or was under way. (That one is gone again is not seen: a pause is ended by a
--- column, a mark goes with its version.)
+-- Whether any of these changes is of a job of the slice, or of an ImplSpec of one.
 create function shardkeeper.slice_changed(p_seen pg_snapshot, p_after text, p_upto text) returns boolean
     language plpgsql stable as $$
 declare
-    v_later     xid8 := pg_snapshot_xmax(p_seen);
-    v_under_way xid8[] := array(select pg_snapshot_xip(p_seen));
-    v_jobs      text[];
-    v_impls     text[];
+    v_changed record := shardkeeper.changes_since(p_seen);
 begin
-    select array_agg(c.job), array_agg(c.impl) into v_jobs, v_impls
-      from (select v.job_name as job, null as impl from shardkeeper.job_version v
-             where v.changed_xid >= v_later or v.changed_xid = any (v_under_way)
-            union all
-            select u.job_name, null from shardkeeper.pause u
-             where u.changed_xid >= v_later or u.changed_xid = any (v_under_way)
-            union all
-            select case when not p.of_impl then p.name end, case when p.of_impl then p.name end
-              from shardkeeper.spec_problem p
-             where p.changed_xid >= v_later or p.changed_xid = any (v_under_way)
-            union all
-            select null, i.impl_name from shardkeeper.impl_version i
-             where i.changed_xid >= v_later or i.changed_xid = any (v_under_way)) c;
     -- nearly always: the jobs of the slice are looked through for an ImplSpec only where one has changed
-    if v_jobs is null then
+    if v_changed.jobs is null then
         return false;
     end if;
-    return exists (select from unnest(v_jobs) j (name) where j.name > p_after and (p_upto is null or j.name <= p_upto))
+    return exists (select from unnest(v_changed.jobs) j (name)
+                    where j.name > p_after and (p_upto is null or j.name <= p_upto))
         or exists (select from shardkeeper.job_version v
-                    where v.impl_spec = any (v_impls) and v.job_name > p_after
+                    where v.impl_spec = any (v_changed.impls) and v.job_name > p_after
                       and (p_upto is null or v.job_name <= p_upto));
 end
 $$;

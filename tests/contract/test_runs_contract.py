@@ -154,6 +154,11 @@ def test_what_is_wrong_with_a_fire_that_is_ahead_is_told_as_for_any_other(story:
         for job in jobs
     ]
     answers = story.world.runs.create(A, requests)
+    # what is not simple may be put off until the others have begun
+    answers = [
+        story.ask(request) if answer.outcome is Creation.EARLY else answer
+        for request, answer in zip(requests, answers, strict=True)
+    ]
     assert [answer.outcome for answer in answers] == [
         Creation.SKIPPED,
         Creation.SKIPPED,

@@ -12,11 +12,18 @@ from shardkeeper.domain.attempts import CreateAnswer, CreateRun, Creation
 from shardkeeper.domain.runs import AttemptStatus
 from shardkeeper.postgres.runs import PostgresRuns
 from tests.postgres.migrated import Migrated
-from tests.postgres.race import WINDOW_S, A, B, Race, record
+from tests.postgres.race import WAITING, WINDOW_S, A, B, Race, record
 from tests.waiting import wait_until
 
-SLEEPING = """SELECT count(*) FROM pg_stat_activity
-              WHERE datname = current_database() AND wait_event = 'PgSleep'"""
+SLEEPING = """SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+              WHERE a.datname = current_database() AND a.wait_event = 'PgSleep'
+                AND l.locktype = 'relation' AND l.relation = 'shardkeeper.shard_run'::regclass
+                AND l.mode = 'RowExclusiveLock'"""
+"""Those that sleep with attempts inserted."""
+ASLEEP = """SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event = 'PgSleep'"""
+RUN_IDS_CACHED = 32
+"""By each connection (016_runs_tables.sql)."""
 
 
 @pytest.fixture
@@ -140,11 +147,11 @@ def ahead(race: Race, seconds: float = 1.0) -> CreateRun:
     return race.request(fire=race.now() + timedelta(seconds=seconds))
 
 
-def waiting_for(race: Race, request: CreateRun) -> Future[CreateAnswer]:
+def waiting_for(race: Race, request: CreateRun, sleeping: str = SLEEPING) -> Future[CreateAnswer]:
     """The creation under way, which has all done but to commit."""
     runs = PostgresRuns(race.another(), WINDOW_S, waited_for_s=10.0)
     answer = race.submit(lambda: runs.create(A, [request])[0])
-    wait_until(lambda: answer.done() or race.database.one(SLEEPING), what="the wait for the fire time")
+    wait_until(lambda: answer.done() or race.database.one(sleeping), what="the wait for the fire time")
     assert not answer.done(), f"it did not wait, and answered {answer.result()!r}"
     return answer
 
@@ -198,13 +205,54 @@ def test_a_change_that_is_stamped_before_the_fire_and_committed_after_it_counts_
     assert answer.result().outcome is Creation.NOT_IN_FORCE
 
 
-def test_another_jobs_change_makes_a_prepared_run_begin_again_and_be_created(race: Race) -> None:
+def test_another_jobs_change_is_no_matter_to_a_prepared_run(race: Race) -> None:
     race.database.job()
     race.database.job("other")
+    before = race.database.one("SELECT nextval('shardkeeper.run_id')")
     answer = waiting_for(race, ahead(race))
     race.database.sql.execute("UPDATE shardkeeper.job_spec SET priority = 7 WHERE name = 'other'")
-    assert answer.result().outcome is Creation.CREATED
+    created = answer.result()
+    assert created.outcome is Creation.CREATED
+    # by what it had prepared: made anew it would have another number
+    assert created.run_id is not None
     assert race.database.one("SELECT count(*) FROM shardkeeper.job_run") == 1
+    assert created.run_id - before < 2 * RUN_IDS_CACHED
+
+
+def test_what_is_stamped_before_the_fire_and_committed_at_the_last_look_counts(race: Race) -> None:
+    """The look for changes must not see what was before the look for stampings."""
+    race.database.sql.execute("""
+        CREATE OR REPLACE FUNCTION shardkeeper.no_stamping() RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_lock(shardkeeper.versions_lock_key());
+            PERFORM pg_advisory_unlock(shardkeeper.versions_lock_key());
+            RETURN true;
+        END $$""")
+    race.database.job()
+    request = ahead(race)
+    answer = waiting_for(race, request)
+    race.sql("UPDATE shardkeeper.job_spec SET priority = 7")
+    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    assert race.now() < request.fire_time, "the test was too slow to say anything"
+    wait_until(lambda: race.database.one(WAITING, ("second",)), what="the wait for the stamping")
+    race.go_on()
+    assert answer.result().outcome is Creation.NOT_IN_FORCE
+
+
+def test_what_is_simple_does_not_wait_for_what_is_not(race: Race) -> None:
+    race.database.job("lives")
+    race.database.job("paused")
+    race.database.job("simple")
+    race.create("lives")
+    race.database.sql.execute("SELECT shardkeeper.pause_job('paused', 'holiday')")
+    fire = race.now() + timedelta(seconds=1)
+    runs = PostgresRuns(race.another(), WINDOW_S, waited_for_s=10.0)
+    requests = [race.request(job, fire=fire) for job in ("lives", "simple", "paused")]
+    answers = runs.create(A, requests)
+    assert [answer.outcome for answer in answers] == [Creation.EARLY, Creation.CREATED, Creation.EARLY]
+    assert min(answer.now for answer in answers) > fire
+    again = runs.create(A, requests)
+    assert [answer.outcome for answer in again] == [Creation.SKIPPED, Creation.EXISTS, Creation.SKIPPED]
 
 
 def test_a_prepared_run_and_who_shuts_out_creations_do_not_wait_for_each_other(race: Race) -> None:
@@ -222,6 +270,18 @@ def test_a_prepared_run_and_who_shuts_out_creations_do_not_wait_for_each_other(r
 def test_a_run_that_is_in_the_way_and_ends_before_the_fire_is_not_in_its_way(race: Race) -> None:
     race.database.job()
     (held,) = race.create().claimed
-    answer = waiting_for(race, ahead(race))
+    request = ahead(race)
+    answer = waiting_for(race, request, sleeping=ASLEEP)
     record(race.second, held)
+    assert race.now() < request.fire_time, "the test was too slow to say anything"
     assert answer.result().outcome is Creation.CREATED
+
+
+def test_a_clock_that_is_set_back_is_not_waited_for(race: Race) -> None:
+    """As it is found when it wakes: further from the instant than it can have been."""
+    query = "SELECT shardkeeper.wait_until(clock_timestamp() + interval '1 hour', interval '{}')"
+    race.database.sql.execute("SET statement_timeout = '2s'")
+    # pg_sleep itself goes by the same clock, so it is the looking that is tried
+    race.database.sql.execute("CREATE FUNCTION shardkeeper.pg_sleep(numeric) RETURNS void LANGUAGE sql AS ''")
+    race.database.sql.execute("SET search_path = shardkeeper, pg_catalog")
+    assert race.database.one(query.format("1 minute")) is False

@@ -65,6 +65,29 @@ def test_an_error_says_what_postgresql_says_and_the_connection_goes_on(migrated:
     assert connection.fetch("SELECT 1") == [(1,)]
 
 
+def test_what_fails_at_the_commit_has_failed(migrated: Migrated) -> None:
+    """Its row has come by then."""
+    migrated.sql.execute("""
+        CREATE TABLE late (n integer);
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'at the commit' USING ERRCODE = 'integrity_constraint_violation'; END $$;
+        CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION refuse()""")
+    connection = opened(migrated)
+    insert = Prepared("insert", "INSERT INTO late VALUES ($1::int) RETURNING n")
+    with pytest.raises(psycopg.IntegrityError, match="at the commit"):
+        asked(connection, insert, "1")
+    assert migrated.one("SELECT count(*) FROM late") == 0
+    assert asked(connection, ECHO, "a", "b") == "ab"
+
+
+def test_what_a_pooler_has_forgotten_is_prepared_again(migrated: Migrated) -> None:
+    connection = opened(migrated)
+    assert asked(connection, ECHO, "a", "b") == "ab"
+    connection.execute("DISCARD ALL")
+    assert asked(connection, ECHO, "a", "b") == "ab"
+
+
 def test_after_a_loss_it_is_prepared_on_the_new_connection(migrated: Migrated) -> None:
     connection = opened(migrated)
     before = asked(connection, Prepared("backend", "SELECT pg_backend_pid()"))

@@ -74,8 +74,8 @@ class Rim(Generic[A]):
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """A call costs the store as much as many of its rows do: more are gathered for ``gather_s`` seconds before each
-    one, and for ``long_s`` when the last one had ``many`` actions. For what nobody waits for: it leaves the processors
-    to what is late meanwhile."""
+    one, and for ``long_s`` when the last one had ``many`` actions. For what is seldom waited for: it leaves the
+    processors to what is late meanwhile."""
 
     gather_s: float = 0.002
     many: int = 32

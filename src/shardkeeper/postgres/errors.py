@@ -31,12 +31,16 @@ class BatchTimeout(PartlyUnanswered, StoreTimeout):
 
 
 def is_overtaken(error: psycopg.Error) -> bool:
-    """Whether the schema was changed under the call: by an upgrade beside nodes that work, or a day's partitions that
-    came or went.
+    """Whether what the connection knows was changed under the call: the schema, by an upgrade beside nodes that work or
+    a day's partitions that came or went; or what was prepared on it.
 
     Nothing of the call was done, and made again it succeeds, but not always on the same connection: a statement that
-    was prepared when its result had other columns ("cached plan must not change result type") fails there for ever.
+    was prepared when its result had other columns ("cached plan must not change result type"), or that a pooler has
+    forgotten, fails there for ever.
     """
+    if isinstance(error, pg.InvalidSqlStatementName):
+        # somebody between here and the server has thrown away what was prepared
+        return True
     if isinstance(error, pg.FeatureNotSupported):
         # by the place in PostgreSQL's source, since the words are translated
         return error.diag.source_function == "RevalidateCachedQuery"

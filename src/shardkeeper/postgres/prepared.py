@@ -59,23 +59,27 @@ def _encoded(value: str, encoding: str) -> bytes:
 
 
 def _answer(raw: PatientConnection, encoding: str) -> PGresult:
-    """The answer to what was sent; the connection is idle again."""
+    """The answer to what was sent. What goes wrong after it, as at the commit, is an answer of its own: all are heard,
+    and the connection is idle again."""
     pgconn, until = raw.pgconn, monotonic() + raw.patience_s
     poll = select.poll()
     sending = pgconn.flush()
     poll.register(pgconn.socket, select.POLLIN | select.POLLOUT if sending else select.POLLIN)
-    while sending or pgconn.is_busy():
-        if poll.poll(_LOOK_MS):
-            # whoever sends much reads meanwhile, or both sides might wait for each other
-            pgconn.consume_input()
-            if sending and not (sending := pgconn.flush()):
-                poll.modify(pgconn.socket, select.POLLIN)
-        elif monotonic() > until:
-            raise silent(raw.patience_s)
-    result = pgconn.get_result()
-    assert result is not None, "one statement has one answer"
-    while pgconn.get_result() is not None:
-        continue
-    if result.status not in _DONE:
-        raise error_from_result(result, encoding)
-    return result
+    answers: list[PGresult] = []
+    while True:
+        while sending or pgconn.is_busy():
+            if poll.poll(_LOOK_MS):
+                # whoever sends much reads meanwhile, or both sides might wait for each other
+                pgconn.consume_input()
+                if sending and not (sending := pgconn.flush()):
+                    poll.modify(pgconn.socket, select.POLLIN)
+            elif monotonic() > until:
+                raise silent(raw.patience_s)
+        answer = pgconn.get_result()
+        if answer is None:
+            break
+        answers.append(answer)
+    for answer in answers:
+        if answer.status not in _DONE:
+            raise error_from_result(answer, encoding)
+    return answers[0]

@@ -288,8 +288,12 @@ class Firing:
                 wait_s = self._mind.settings.create_after_s - self._mind.settings.claim_after_s
                 return [Wake(moment.mono + wait_s, CreateDue(self._whole(request, create=True)))]
             case Creation.EARLY:
-                wait_s = max(SHORTEST_WAIT_S, (request.fire_time - answer.now).total_seconds())
-                return [Wake(moment.mono + wait_s, CreateDue(self._whole(request, request.create)))]
+                return [
+                    Wake(
+                        self._again_at(request, answer, moment),
+                        CreateDue(self._whole(request, request.create)),
+                    )
+                ]
             case Creation.NOT_IN_FORCE:
                 return self._reload(request, moment)
             case Creation.OLD | Creation.REFUSED:
@@ -297,6 +301,13 @@ class Firing:
             case Creation.DEAD:
                 self._unask(request)
         return []
+
+    def _again_at(self, request: CreateRun, answer: CreateAnswer, moment: Moment) -> float:
+        """Of what the store found early: when to ask again by its clock, as much ahead as others are asked for; what is
+        nearer than that, and was not waited for, when it is due."""
+        wait_s = (request.fire_time - answer.now).total_seconds()
+        lead_s = self._mind.settings.lead_s
+        return moment.mono + max(SHORTEST_WAIT_S, wait_s - lead_s if wait_s > lead_s else wait_s)
 
     def _made(self, request: CreateRun, answer: CreateAnswer) -> list[Action]:
         key = (request.job_name, request.fire_time)
