@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, account_for
@@ -25,10 +26,20 @@ OLD_S = 5.0
 """A window that ends so much longer ago than its lag and its own sweeping explain, since a round failed or an outage
 lay between, is followed by the next one at once."""
 RESTS = 3.0
-"""Times as long as a window took to be swept that nothing is swept after it: with very many jobs the sweep would else
-never end, and go on reading all of them."""
+"""Times as long as looking at the jobs of a window took that nothing is swept after it: with very many jobs the sweep
+would else never end, and go on reading all of them. What it took to write what was found does not count: after an
+outage that is much, and fires that were just not old enough are to be accounted for soon."""
 LONGEST_REST_S = 30.0
 """Less than the time for which the duty is held."""
+
+
+@dataclass(slots=True)
+class _Swept:
+    """A window that is being swept: its end, when its sweeping began here, and how long looking at its jobs took."""
+
+    until: datetime
+    began: float
+    looked_s: float = 0.0
 
 
 class SweepWork:
@@ -62,8 +73,7 @@ class SweepWork:
         self._most_jobs = self._jobs = jobs_per_slice
         self._slices_per_round = slices_per_round
         self._idle_until = 0.0
-        self._window: tuple[datetime, float] | None = None
-        """The end of the window that is being swept, and when its sweeping began here."""
+        self._window: _Swept | None = None
 
     def run(self, actions: Sequence[Round]) -> Done[Round]:
         """See Work. Slice after slice of one window, until there is nothing left or the duty is another's.
@@ -83,13 +93,14 @@ class SweepWork:
             if found is None:
                 self._window = None
                 break
-            if self._window is None or self._window[0] != found.window_until:
-                self._window = (found.window_until, began)
+            if self._window is None or self._window.until != found.window_until:
+                self._window = _Swept(found.window_until, began)
             reading = self._reader.read(_rows(found))
             if reading.unknown or reading.unknown_impls:
                 self._step_aside(reading)
                 break
             runs, records = self._decide(found, reading)
+            self._window.looked_s += self._monotonic() - began
             if self._is_too_much(found, runs):
                 continue
             if self._applied(incarnation, found, runs, records):
@@ -127,11 +138,11 @@ class SweepWork:
     def _rests(self, found: SweepSlice) -> bool:
         """A window is done: whether that was all for now. What lies long behind is caught up with first."""
         assert self._window is not None, "this window is being swept"
-        took_s = self._monotonic() - self._window[1]
-        self._window = None
-        if found.now - found.window_until >= self._old + timedelta(seconds=took_s):
+        swept, self._window = self._window, None
+        now = self._monotonic()
+        if found.now - found.window_until >= self._old + timedelta(seconds=now - swept.began):
             return False
-        self._idle_until = self._monotonic() + min(RESTS * took_s, LONGEST_REST_S)
+        self._idle_until = now + min(RESTS * swept.looked_s, LONGEST_REST_S)
         return True
 
     def _is_too_much(self, found: SweepSlice, runs: list[MisfireRun]) -> bool:
