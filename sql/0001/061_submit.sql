@@ -113,42 +113,11 @@ create function shardkeeper.insert_items(
       from generate_series(0, p_total - 1) i (item)
 $$;
 
--- The first key of the advisory lock of a call that may be made again; the second is its name's hash.
-create function shardkeeper.calls_lock_key() returns integer
-    language sql immutable return 1400065099;
-
--- A call that is made again, as nobody knows whether it was done the first time: the run that it made then, or null, and
--- this time makes it. A row is inserted (and locked by its key) only now. The first time writes none: it holds the lock of
--- the call shared, and looks for such a row. So it has either ended by now, or finds the row when it comes after all.
-create function shardkeeper.submitted_before(
-    p_job text, p_call text, p_age interval, p_at timestamptz, p_run bigint, p_fire timestamptz) returns bigint
-    language plpgsql
-    set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
-declare
-    v_known bigint;
-    v_from  timestamptz := coalesce(p_at, clock_timestamp() - p_age - interval '1 minute');
-begin
-    perform pg_advisory_xact_lock(shardkeeper.calls_lock_key(), hashtext(p_call));
-    select k.run_id into v_known from shardkeeper.idempotency_key k where k.job_name = p_job and k.key = p_call;
-    if v_known is null then
-        select r.id into v_known from shardkeeper.job_run r
-         where r.job_name = p_job and r.fire_time between v_from and p_fire
-           and r.trigger_kind not in ('schedule', 'misfire') and r.idempotency_key = p_call;
-    end if;
-    if v_known is null then
-        insert into shardkeeper.idempotency_key (job_name, key, run_id, fire_time)
-        values (p_job, p_call, p_run, p_fire);
-    end if;
-    return v_known;
-end
-$$;
-
 -- Versions are looked up here without job_version_at, which gives (and costs) every column, where nothing is wrong with
--- them. `call_id`: a name for this call, unique in the world, by which it may be made again when its answer was lost;
--- `call_age`: how long ago it was made first, null for the first time. It costs a third of what a key does.
+-- them.
 create function shardkeeper.submit(
     job text, parameters jsonb default '{}', key text default null, priority smallint default 0,
-    at timestamptz default null, call_id text default null, call_age interval default null) returns bigint
+    at timestamptz default null) returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -191,12 +160,12 @@ begin
     v_total := v_spec.sharding_total_count;
     v_rank := coalesce(nullif(priority, 0), v_spec.priority);
     -- only what might be wrong is looked at closely, by functions that cost more than this
-    if priority not between -100 and 100 or length(coalesce(key, call_id)) not between 1 and 200 or at is not null
+    if priority not between -100 and 100 or length(key) not between 1 and 200 or at is not null
        or v_spec.parameters_schema is not null
        or jsonb_typeof(parameters) is distinct from 'object'
        or octet_length(parameters::text) > v_spec.parameters_limit then
         v_problem := coalesce(
-            shardkeeper.submission_problem(coalesce(key, call_id), priority, at),
+            shardkeeper.submission_problem(key, priority, at),
             shardkeeper.parameters_problem(
                 job, v_spec.parameters_schema, v_spec.parameters_limit,
                 case when v_spec.parameters_schema is not null
@@ -218,17 +187,6 @@ begin
             end if;
             return v_known;
         end if;
-    elsif call_id is not null then
-        if call_age is null then
-            perform pg_advisory_xact_lock_shared(shardkeeper.calls_lock_key(), hashtext(call_id));
-            select k.run_id into v_known from shardkeeper.idempotency_key k
-             where k.job_name = job and k.key = call_id;
-        else
-            v_known := shardkeeper.submitted_before(job, call_id, call_age, at, v_run, v_fire);
-        end if;
-        if v_known is not null then
-            return v_known;
-        end if;
     end if;
     if v_spec.sharding_strategy = 'each_node' then
         v_nodes := shardkeeper.eligible_nodes(v_spec.node_selector);
@@ -237,8 +195,8 @@ begin
     insert into shardkeeper.job_run (id, job_name, fire_time, trigger_kind, job_version, impl_version,
                                      sharding_total_count, parameters, priority, idempotency_key, requested_by,
                                      open_items, flow)
-    values (v_run, job, v_fire, 'submit', v_spec.version, v_spec.impl_version, v_total, parameters, v_rank,
-            coalesce(key, call_id), shardkeeper.actor(), v_total, 'run:' || v_run);
+    values (v_run, job, v_fire, 'submit', v_spec.version, v_spec.impl_version, v_total, parameters, v_rank, key,
+            shardkeeper.actor(), v_total, 'run:' || v_run);
     if v_spec.concurrency_key is not null then
         v_value := shardkeeper.concurrency_value(v_spec.concurrency_key, parameters, v_spec.version, v_spec.impl_version);
     end if;

@@ -75,7 +75,7 @@ begin
         grant insert on shardkeeper.submission to shardkeeper_author;
         grant execute on function
             shardkeeper.trigger_job(text, jsonb), shardkeeper.order_run(text, jsonb, integer, timestamptz),
-            shardkeeper.submit(text, jsonb, text, smallint, timestamptz, text, interval),
+            shardkeeper.submit(text, jsonb, text, smallint, timestamptz),
             shardkeeper.submit_many(text, jsonb[], text[], smallint, timestamptz),
             shardkeeper.json_schema_holds(jsonb), shardkeeper.json_schema_problem(jsonb),
             shardkeeper.json_schema_error(jsonb, jsonb),

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from shardkeeper.domain.errors import OrderRefused
-from shardkeeper.ports.operator import Call, RunFilter
 from shardkeeper.ports.specs import InvalidMark
 from tests.contract.story import COMPLETED, FAILED, Story
 
@@ -25,12 +24,6 @@ def submit(
     at: datetime | None = None,
 ) -> int:
     return story.world.operator.submit(job, parameters or {}, key, priority, at, "ada")
-
-
-def call(story: Story, name: str, age_s: float | None = None, job: str = "job", **more: Any) -> int:
-    """A submission by a client: for the first time, or again so many seconds later."""
-    given = {"parameters": {}, "key": None, "priority": 0, "at": None, **more}
-    return story.world.operator.submit(job=job, by="ada", call=Call(name, age_s), **given)
 
 
 def submit_many(
@@ -132,42 +125,6 @@ def test_a_key_given_again_is_answered_with_the_first_run(story: Story) -> None:
     assert submit(story, "two", {"n": 2}, key="k") != first
     assert story.row(first)["idempotency_key"] == "k"
     assert story.row(first)["parameters"] == {"n": 1}
-
-
-def test_a_call_that_was_done_and_is_made_again_is_answered_with_its_run(story: Story) -> None:
-    story.job(**ON_DEMAND)
-    story.job("other", **ON_DEMAND)
-    run = call(story, "a", parameters={"n": 1})
-    assert call(story, "b") != run
-    assert call(story, "a", job="other") != run
-    for _ in range(2):
-        assert call(story, "a", 0.5, parameters={"n": 1}) == run
-    assert story.row(run)["idempotency_key"] == "a"
-    assert len(story.world.operator.runs(RunFilter(job="job"))) == 2
-
-
-def test_a_call_that_is_to_start_later_is_found_again_too(story: Story) -> None:
-    story.job(**ON_DEMAND)
-    at = story.world.now() + timedelta(hours=3)
-    run = call(story, "a", at=at)
-    assert call(story, "a", 0.5, at=at) == run
-
-
-def test_a_call_that_was_not_done_is_done_when_it_is_made_again_and_not_when_it_comes_after_all(
-    story: Story,
-) -> None:
-    story.job(**ON_DEMAND)
-    run = call(story, "a", 2.0)
-    assert call(story, "a", 3.0) == run
-    assert call(story, "a") == run
-    assert len(story.world.operator.runs(RunFilter())) == 1
-
-
-def test_with_a_key_it_is_the_key_that_counts(story: Story) -> None:
-    story.job(**ON_DEMAND)
-    run = call(story, "a", key="k")
-    assert call(story, "b", key="k") == run
-    assert call(story, "a", 1.0) != run
 
 
 @pytest.mark.parametrize(

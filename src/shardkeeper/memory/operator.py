@@ -14,7 +14,7 @@ from shardkeeper.memory import backfills, listings, orders, submissions
 from shardkeeper.memory.authoring import Author
 from shardkeeper.memory.calls import Connection, store_call
 from shardkeeper.memory.rows import Run
-from shardkeeper.ports.operator import Call, Past, Row, RunFilter
+from shardkeeper.ports.operator import Past, Row, RunFilter
 from shardkeeper.ports.specs import Hint
 
 
@@ -99,11 +99,8 @@ class MemoryOperator(Connection):
         priority: int,
         at: datetime | None,
         by: str,
-        call: Call | None = None,
     ) -> int:
-        # it keeps the names of calls as it keeps keys, also those that are made for the first time
-        named = call.name if key is None and call is not None else key
-        return submissions.submit(self.database, job, parameters, named, priority, at, by)
+        return submissions.submit(self.database, job, parameters, key, priority, at, by)
 
     @store_call
     def submit_many(

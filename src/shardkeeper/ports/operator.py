@@ -38,15 +38,6 @@ class Past:
     swept_until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A submission without a key that may be made again when its answer is lost. ``name``: unique in the world, up to
-    200 characters. ``age_s``: how long ago it was made first; None: this is the first time."""
-
-    name: str
-    age_s: float | None = None
-
-
 class OperatorStore(Protocol):
     def jobs(self, labels: Mapping[str, str] | None = None, name: str | None = None) -> list[Row]:
         """job_spec's columns and job_status's, keyed ``name``."""
@@ -89,11 +80,10 @@ class OperatorStore(Protocol):
         priority: int,
         at: datetime | None,
         by: str,
-        call: Call | None = None,
     ) -> int:
-        """A run of kind ``submit``, for any node with room, not before ``at``; its id. A ``key`` given before, or
-        without one a ``call`` made before: the first run's id. ``priority`` 0: the job's. Raises OrderRefused (unknown
-        or disabled job, parameters that are too large or do not fit its parameters_schema), naming what mends it."""
+        """A run of kind ``submit``, for any node with room, not before ``at``; its id. A ``key`` given before: the
+        first run's id. ``priority`` 0: the job's. Raises OrderRefused (unknown or disabled job, parameters that are
+        too large or do not fit its parameters_schema), naming what mends it."""
 
     def submit_many(
         self,

@@ -14,7 +14,7 @@ from shardkeeper.domain.accounting import DueRun
 from shardkeeper.domain.errors import OrderRefused, Refused
 from shardkeeper.domain.naming import parse_run_name
 from shardkeeper.domain.view import View
-from shardkeeper.ports.operator import Call, Past, Row, RunFilter
+from shardkeeper.ports.operator import Past, Row, RunFilter
 from shardkeeper.postgres import listings, submissions
 from shardkeeper.postgres.applying import apply_impl, apply_job
 from shardkeeper.postgres.connection import Connection, Raw
@@ -92,7 +92,6 @@ class PostgresOperator:
         priority: int,
         at: datetime | None,
         by: str,
-        call: Call | None = None,
     ) -> int:
         def submitted(raw: Raw) -> str:
             values = (
@@ -101,8 +100,6 @@ class PostgresOperator:
                 key,
                 str(_priority(priority)),
                 None if at is None else at.isoformat(),
-                None if call is None else call.name,
-                None if call is None or call.age_s is None else f"{call.age_s:f} s",
                 by,
             )
             return submissions.SUBMIT.value(raw, values)

@@ -15,8 +15,8 @@ from shardkeeper.postgres.rows import as_json, impl_version_row, instant
 SUBMIT: Final = Prepared(
     "shardkeeper_submit",
     """
-SELECT shardkeeper.submit($1::text, $2::jsonb, $3::text, $4::smallint, $5::timestamptz, $6::text, $7::interval)
-FROM (SELECT set_config('shardkeeper.actor', $8::text, true) OFFSET 0) actor
+SELECT shardkeeper.submit($1::text, $2::jsonb, $3::text, $4::smallint, $5::timestamptz)
+FROM (SELECT set_config('shardkeeper.actor', $6::text, true) OFFSET 0) actor
 """,
 )
 SUBMIT_MANY: Final = """
