@@ -107,6 +107,8 @@ def measure() -> Round:
         connection.execute(LONG_IMPL)
         connection.execute(LONG, (LONG_ITEMS,))
         wait_for(lambda: len(_long(connection)) == LONG_ITEMS or None, "all long attempts")
+        # fires are looked at from before the first kill
+        threading.Event().wait(SETTLE_S)
         kills = [kill(connection, nodes, name) for name in reversed(NODES)]
     return Round(figures(kills), samples={"late_s": [late for one in kills for late in one.late_s]})
 
