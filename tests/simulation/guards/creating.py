@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shardkeeper.domain.attempts import Creation
+from shardkeeper.domain.planner.creating import Creating
 from shardkeeper.domain.planner.creation_queue import CreationQueue
-from shardkeeper.domain.planner.firing import Firing
 from shardkeeper.memory import creation
 from tests.simulation import mutants
 from tests.simulation.habits import of_work as work
@@ -18,7 +18,7 @@ GUARDS: tuple[Mutation, ...] = (
         "what was too early is asked for again",
         "calm",
         of_jobs.clocks_that_are_ahead,
-        patches=((Firing, "_go_on", work.deaf_to(Creation.EARLY)),),
+        patches=((Creating, "_go_on", work.deaf_to(Creation.EARLY)),),
     ),
     Mutation("3", "on-time creation only within the window", "fires", 2, mutants.CreatedWhenOld),
     Mutation("3, 9", "one run per fire", "fires", 1, mutants.CreatedTwice),
@@ -41,7 +41,7 @@ GUARDS: tuple[Mutation, ...] = (
         "other owners create what the first did not",
         "calm",
         of_nodes.a_creator_that_hangs,
-        patches=((Firing, "_go_on", work.deaf_to(Creation.ABSENT)),),
+        patches=((Creating, "_go_on", work.deaf_to(Creation.ABSENT)),),
     ),
     Mutation(
         "3",
@@ -55,6 +55,6 @@ GUARDS: tuple[Mutation, ...] = (
         "not in force: read the job again",
         "calm",
         of_jobs.an_edit_that_no_node_has_heard_of,
-        patches=((Firing, "_go_on", work.deaf_to(Creation.NOT_IN_FORCE)),),
+        patches=((Creating, "_go_on", work.deaf_to(Creation.NOT_IN_FORCE)),),
     ),
 )

@@ -11,7 +11,7 @@ from shardkeeper.domain.planner.actions import (
 )
 from shardkeeper.domain.planner.beating import Beating
 from shardkeeper.domain.planner.closing import Closing
-from shardkeeper.domain.planner.firing import Firing
+from shardkeeper.domain.planner.creating import Creating
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.lifecycle import Lifecycle
 from shardkeeper.domain.planner.membership import Membership
@@ -30,7 +30,7 @@ REAL: dict[str, Any] = {
         (Beating, "beaten"),
         (Beating, "due"),
         (Closing, "_decide"),
-        (Firing, "_go_on"),
+        (Creating, "_go_on"),
         (Launching, "_launch"),
         (LeaseWatch, "read"),
         (Lifecycle, "found_dead"),

@@ -14,7 +14,7 @@ from shardkeeper.domain.planner.actions import (
     Launch,
     Wake,
 )
-from shardkeeper.domain.planner.firing import Firing
+from shardkeeper.domain.planner.creating import Creating
 from shardkeeper.domain.planner.holdings import Holdings
 from shardkeeper.domain.planner.launching import Launching
 from shardkeeper.domain.planner.membership import Membership
@@ -80,8 +80,8 @@ def without_the_last_item(
 def deaf_to(kind: Creation) -> Callable[..., list[Action]]:
     """A creator that does not go on after this answer."""
 
-    def go_on(firing: Firing, request: Any, answer: Any, moment: Any) -> list[Action]:
-        return [] if answer.outcome is kind else REAL["_go_on"](firing, request, answer, moment)
+    def go_on(creating: Creating, request: Any, answer: Any, moment: Any) -> list[Action]:
+        return [] if answer.outcome is kind else REAL["_go_on"](creating, request, answer, moment)
 
     return go_on
 

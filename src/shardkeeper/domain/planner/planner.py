@@ -22,6 +22,7 @@ from shardkeeper.domain.planner.actions import (
 from shardkeeper.domain.planner.adoption import Adoption
 from shardkeeper.domain.planner.beating import Beating
 from shardkeeper.domain.planner.closing import Closing
+from shardkeeper.domain.planner.creating import Creating
 from shardkeeper.domain.planner.events import (
     AttemptBegan,
     AttemptsOver,
@@ -87,7 +88,8 @@ class Planner:
     ) -> None:
         self.mind = Mind(settings, new_incarnation, draw)
         self._launching = Launching(self.mind)
-        self._firing = Firing(self.mind, self._launching)
+        self._creating = Creating(self.mind, self._launching)
+        self._firing = Firing(self.mind, self._creating)
         self._adoption = Adoption(self.mind, self._launching)
         self._pulling = Pulling(self.mind, self._launching)
         self._closing = Closing(self.mind)
@@ -120,17 +122,17 @@ class Planner:
             TakeoverAnswered: self._lifecycle.takeover_answered,
             ViewSeen: self._beating.view_seen,
             SpecsRead: self._specs_read,
-            SpecsDue: self._firing.specs_due,
+            SpecsDue: self._creating.specs_due,
             PinnedRead: self._pinned_read,
             TimerFired: self._firing.timer,
             FireOn: self._firing.fire_on,
             ClockStepped: self._clock_stepped,
-            CreateDue: self._firing.create_due,
-            CreateOn: self._firing.create_on,
+            CreateDue: self._creating.create_due,
+            CreateOn: self._creating.create_on,
             TakeUpOn: self._firing.take_up_on,
             LookOn: self._firing.look_on,
-            RunsAnswered: self._firing.answered,
-            RunsUnanswered: self._firing.unanswered,
+            RunsAnswered: self._creating.answered,
+            RunsUnanswered: self._creating.unanswered,
             PendingDue: self._pending_due,
             PendingRead: self._pending_read,
             ClaimsAnswered: self._claims_answered,
@@ -179,18 +181,18 @@ class Planner:
     def _pulled(self, event: Pulled, moment: Moment) -> list[Action]:
         # a pull that brought less than it might have leaves its share to what has an owner
         answered = self._pulling.answered(event, moment)
-        return [*answered, *self._adoption.claim_waiting(), *self._firing.room_came()]
+        return [*answered, *self._adoption.claim_waiting(), *self._creating.room_came()]
 
     def _pending_read(self, event: PendingRead, moment: Moment) -> list[Action]:
         return [*self._adoption.read(event, moment), *self._pulling.pending_read(event)]
 
     def _claims_answered(self, event: ClaimsAnswered, moment: Moment) -> list[Action]:
         answered = self._adoption.answered(event, moment)
-        return [*answered, *self._firing.room_came(), *self._adoption.refill()]
+        return [*answered, *self._creating.room_came(), *self._adoption.refill()]
 
     def _over(self, event: AttemptsOver, moment: Moment) -> list[Action]:
         over = self._closing.over(event, moment)
-        return [*over, *self._firing.room_came(), *self._adoption.refill(), *self._pulling.refill()]
+        return [*over, *self._creating.room_came(), *self._adoption.refill(), *self._pulling.refill()]
 
     def _outcomes_answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         limited, hands_over = self._closing.limited(event), self._closing.hands_over(event)
@@ -213,7 +215,7 @@ class Planner:
         holdings.capacity, holdings.fit = event.capacity, event.fit
         waiting = holdings.next_waiting() if self.mind.creates else ()
         claims = [Claim(self.mind.incarnation, waiting)] if waiting else []
-        return [*told, *claims, *self._firing.room_came(), *self._pulling.refill()]
+        return [*told, *claims, *self._creating.room_came(), *self._pulling.refill()]
 
     def _fitness(self, event: CapacityChanged, moment: Moment) -> list[Action]:
         """Workers cannot be kept alive any more, or can again: people are told, once each time."""
