@@ -89,16 +89,43 @@ def test_what_arrives_while_a_call_is_under_way_is_gathered_into_the_next(bench:
     assert bench.port.next() == ["b", "c", "d"]
 
 
-def test_a_crowd_is_waited_for_before_each_call_and_longer_after_a_call_with_many() -> None:
-    bench = Bench(crowd=Crowd(gather_s=0.2, many=2, long_s=PATIENCE_S))
+def in_a_crowd(gather_s: float, long_s: float) -> Bench:
+    """A lane that gathers, whose last call had two actions."""
+    bench = Bench(crowd=Crowd(gather_s, many=3, long_s=long_s))
+    fill(bench, "a", "b")
     bench.lane.start()
-    fill(bench, "a")
-    fill(bench, "b")
     assert bench.port.next() == ["a", "b"]
-    bench.port.answers.put(Done())
+    return bench
+
+
+def test_after_a_call_with_several_more_are_gathered_before_the_next() -> None:
+    bench = in_a_crowd(gather_s=0.5, long_s=PATIENCE_S)
     fill(bench, "c")
+    bench.port.answers.put(Done())
+    fill(bench, "d")
+    assert bench.port.next() == ["c", "d"]
+    bench.end()
+
+
+def test_after_a_call_with_many_they_are_gathered_for_longer() -> None:
+    bench = in_a_crowd(gather_s=0.0, long_s=PATIENCE_S)
+    fill(bench, "c", "d", "e")
+    bench.port.answers.put(Done())
+    assert bench.port.next() == ["c", "d", "e"]
+    fill(bench, "f")
+    bench.port.answers.put(Done())
     with pytest.raises(Empty):
-        bench.port.given.get(timeout=1.0)
+        bench.port.given.get(timeout=0.3)
+    bench.end()
+
+
+def test_what_comes_one_by_one_is_not_waited_for() -> None:
+    bench = Bench(crowd=Crowd(gather_s=PATIENCE_S, many=3, long_s=PATIENCE_S))
+    bench.lane.start()
+    for action in ("a", "b", "c"):
+        fill(bench, action)
+        bench.port.answers.put(Done())
+        assert bench.port.given.get(timeout=PATIENCE_S / 2) == [action]
     bench.end()
 
 

@@ -73,9 +73,9 @@ class Rim(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """A call costs the store as much as many of its rows do: more are gathered for ``gather_s`` seconds before each
-    one, and for ``long_s`` when the last one had ``many`` actions. For what is seldom waited for: it leaves the
-    processors to what is late meanwhile."""
+    """A call costs the store as much as many of its rows do: when the last one had several actions, more are gathered
+    for ``gather_s`` seconds before the next, and for ``long_s`` when it had ``many``. Where they come one by one, each
+    goes at once. It leaves the processors to what is late meanwhile."""
 
     gather_s: float = 0.002
     many: int = 32
@@ -144,7 +144,7 @@ class ThreadLane(Generic[A]):
     def _gather(self) -> list[A] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
-            if self._crowd is not None:
+            if self._crowd is not None and self._lately > 1:
                 crowd = self._crowd
                 gather_s = crowd.long_s if self._lately >= crowd.many else crowd.gather_s
                 self._changed.wait_for(lambda: self._stopping, gather_s)
