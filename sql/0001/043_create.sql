@@ -256,7 +256,8 @@ begin
       from unnest(shardkeeper.limits_of(array(select c.job_name from unnest(p_all) c))) l
      where l.concurrency_key is not null;
     insert into shardkeeper.shard_run (run_id, fire_time, item, attempt, job_name, status, node_id, incarnation,
-                                       pinned_node, created_at, not_before, waiting, claim_no, claimed_at, concurrency_value)
+                                       pinned_node, created_at, not_before, waiting, claim_no, claimed_at,
+                                       concurrency_value)
     select c.run_id, c.fire_time, i.item, 1, c.job_name, case when own.is then 'RUNNING' else 'PENDING' end,
            case when own.is then p_node end, case when own.is then p_incarnation end, c.nodes[i.item + 1], p_now,
            p_now, w.waits, case when own.is then 1 else 0 end, case when own.is then p_now end, w.value
@@ -448,7 +449,7 @@ begin
     end if;
     select count(*) into v_made from shardkeeper.insert_runs(v_all, 'schedule', p_incarnation, v_node, p_until) i
      where i.outcome = 'created';
-    if v_made = cardinality(v_all) and shardkeeper.wait_until(p_until, p_ahead) then
+    if v_made = coalesce(cardinality(v_all), -1) and shardkeeper.wait_until(p_until, p_ahead) then
         v_calm := shardkeeper.no_stamping();
         -- a statement of its own, for a snapshot taken after that
         if v_calm and not shardkeeper.creations_changed(v_seen, v_all) then
