@@ -12,9 +12,10 @@ from shardkeeper.domain.attempts import CreateAnswer, Creation
 from shardkeeper.domain.errors import PartlyUnanswered
 from shardkeeper.domain.planner.actions import Claim, Create
 from shardkeeper.domain.planner.events import ClaimsAnswered, RunsAnswered, RunsUnanswered, StoreAway
+from shardkeeper.domain.planner.settings import PlannerSettings
 from shardkeeper.memory.store import MemoryStore
 from shardkeeper.node.works.runs import ClaimsWork, RunsWork
-from shardkeeper.ports.runs import CreateRun
+from shardkeeper.ports.runs import WAITED_FOR_S, CreateRun
 from tests.contract.story import A, B, Story
 from tests.node.links import FailingLink, failing_story
 
@@ -91,6 +92,10 @@ def test_each_life_claims_for_itself(bench: Bench) -> None:
     events = bench.claims.run([Claim(B, (key,)), Claim(A, (key,))]).events
     claims = [event for event in events if isinstance(event, ClaimsAnswered)]
     assert [(event.incarnation, len(event.claimed)) for event in claims] == [(B, 1), (A, 0)]
+
+
+def test_what_is_asked_for_ahead_is_within_what_a_store_waits_for() -> None:
+    assert 0 < PlannerSettings("n1").lead_s < WAITED_FOR_S
 
 
 def test_what_is_due_goes_first_and_then_what_comes_at_the_next_instant(bench: Bench) -> None:

@@ -23,7 +23,8 @@ class PlannerSettings:
     unrunnable_after_s: float = 60.0
     """How long an attempt waits for any node that has the labels and the code."""
     lead_s: float = 0.02
-    """How long before its time a fire is asked for: the store prepares its run, and commits it when that has come."""
+    """How long before its time a fire is asked for: the store prepares its run, and commits it when that has come. Less
+    than what a store waits for (``ports.runs.WAITED_FOR_S``), or it answers that it is too early."""
     claim_after_s: float = 0.008
     """When an owner that is not the first asks for its items of a run that the first one creates."""
     create_after_s: float = 0.02
