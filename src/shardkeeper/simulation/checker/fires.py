@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from shardkeeper.domain.naming import parse_run_name
 from shardkeeper.domain.policies.misfire import DROPPED_BY
 from shardkeeper.domain.runs import RunStatus, TriggerKind
+from shardkeeper.domain.schedule import MICROSECOND
 from shardkeeper.domain.specs import Misfire, Overlap
 from shardkeeper.memory.rows import Run
 from shardkeeper.memory.terms import JOB_DEFAULTS, job_json
@@ -122,10 +123,12 @@ def _may_skip(world: World, fire: DueFire, cover: Run) -> bool:
 
 
 def _too_late(world: World, fire: DueFire, cover: Run) -> bool:
-    """Out of the on-time window, or the job was switched off before the run was created."""
+    """Out of the on-time window, or the job was switched off before the run was created. Of two things in one microsecond
+    nobody can say which came first."""
     age = cover.created_at - fire.fire_time
     window = min(timedelta(seconds=world.conditions.on_time_window_s), cover.terms.misfire_grace)
-    return age >= window or switched_off(world.people.diary, cover.job_name, fire.fire_time, cover.created_at)
+    before = cover.created_at - MICROSECOND
+    return age >= window or switched_off(world.people.diary, cover.job_name, fire.fire_time, before)
 
 
 def _broken(cover: Run, what: str) -> Broken:
