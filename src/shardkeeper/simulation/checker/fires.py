@@ -123,8 +123,8 @@ def _may_skip(world: World, fire: DueFire, cover: Run) -> bool:
 
 
 def _too_late(world: World, fire: DueFire, cover: Run) -> bool:
-    """Out of the on-time window, or the job was switched off before the run was created. Of two things in one microsecond
-    nobody can say which came first."""
+    """Out of the on-time window, or the job was switched off before the run was created. Of two things in one
+    microsecond nobody can say which came first."""
     age = cover.created_at - fire.fire_time
     window = min(timedelta(seconds=world.conditions.on_time_window_s), cover.terms.misfire_grace)
     before = cover.created_at - MICROSECOND
