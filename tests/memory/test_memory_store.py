@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -42,6 +43,16 @@ class Place:
 @pytest.fixture
 def place() -> Place:
     return Place()
+
+
+def test_a_fire_is_due_when_the_clock_is_past_it(place: Place) -> None:
+    """A version that is stamped at the very instant is in force at it."""
+    request = replace(place.request(), fire_time=place.clock.now())
+    (answer,) = place.store.create("node-a/1", [request])
+    assert answer.outcome is Creation.EARLY
+    place.clock.advance(0.000001)
+    (answer,) = place.store.create("node-a/1", [request])
+    assert answer.outcome is Creation.CREATED
 
 
 def test_over_a_cut_link_nothing_happens(place: Place) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from shardkeeper.domain.attempts import CreateAnswer, CreateRun, Creation
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.postgres import rows
 from shardkeeper.postgres.runs import PostgresRuns
 from tests.postgres.migrated import Migrated
 from tests.postgres.race import WAITING, WINDOW_S, A, B, Race, record
@@ -156,6 +157,13 @@ def waiting_for(race: Race, request: CreateRun, sleeping: str = SLEEPING) -> Fut
     return answer
 
 
+def stamp_before(race: Race, request: CreateRun) -> None:
+    """A change of the job that is stamped before the fire, and not committed."""
+    race.sql("UPDATE shardkeeper.job_spec SET priority = 7")
+    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    assert race.now() < request.fire_time, "the test was too slow to say anything"
+
+
 def test_of_a_run_that_is_prepared_nobody_sees_anything_before_its_time(race: Race) -> None:
     race.database.job()
     request = ahead(race)
@@ -196,9 +204,7 @@ def test_a_change_that_is_stamped_before_the_fire_and_committed_after_it_counts_
     race.database.job()
     request = ahead(race)
     answer = waiting_for(race, request)
-    race.sql("UPDATE shardkeeper.job_spec SET priority = 7")
-    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
-    assert race.now() < request.fire_time, "the test was too slow to say anything"
+    stamp_before(race, request)
     wait_until(lambda: race.now() > request.fire_time + timedelta(seconds=0.1), what="the fire time")
     assert not answer.done()
     race.go_on()
@@ -231,9 +237,7 @@ def test_what_is_stamped_before_the_fire_and_committed_at_the_last_look_counts(r
     race.database.job()
     request = ahead(race)
     answer = waiting_for(race, request)
-    race.sql("UPDATE shardkeeper.job_spec SET priority = 7")
-    race.sql("SET CONSTRAINTS ALL IMMEDIATE")
-    assert race.now() < request.fire_time, "the test was too slow to say anything"
+    stamp_before(race, request)
     wait_until(lambda: race.database.one(WAITING, ("second",)), what="the wait for the stamping")
     race.go_on()
     assert answer.result().outcome is Creation.NOT_IN_FORCE
@@ -285,3 +289,27 @@ def test_a_clock_that_is_set_back_is_not_waited_for(race: Race) -> None:
     race.database.sql.execute("CREATE FUNCTION shardkeeper.pg_sleep(numeric) RETURNS void LANGUAGE sql AS ''")
     race.database.sql.execute("SET search_path = shardkeeper, pg_catalog")
     assert race.database.one(query.format("1 minute")) is False
+
+
+def test_a_batch_of_which_nothing_is_simple_waits_without_locks(race: Race) -> None:
+    race.database.job()
+    race.database.sql.execute("SELECT shardkeeper.pause_job('job', 'holiday')")
+    request = ahead(race)
+    answer = waiting_for(race, request, sleeping=ASLEEP)
+    locks = race.database.one("""SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                                 WHERE d.datname = current_database() AND l.locktype = 'advisory'""")
+    assert race.now() < request.fire_time, "the test was too slow to say anything"
+    assert locks == 0
+    assert answer.result().outcome is Creation.SKIPPED
+
+
+@pytest.mark.parametrize(("later_us", "outcome"), [(-1, "early"), (0, "early"), (1, "made")])
+def test_a_fire_is_due_when_the_clock_is_past_it(race: Race, later_us: int, outcome: str) -> None:
+    """A version that is stamped at the very instant is in force at it."""
+    race.database.job()
+    request = race.request()
+    judged = race.database.one(
+        "SELECT c.outcome FROM unnest(shardkeeper.judge_creations(%s, '30 s', 'node-a', %s)) c",
+        (rows.as_json([rows.request_json(0, request)]), request.fire_time + timedelta(microseconds=later_us)),
+    )
+    assert judged == outcome
