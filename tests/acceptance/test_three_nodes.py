@@ -67,10 +67,12 @@ def until(cluster: AgentCluster, query: str, *values: Any) -> dict[str, Any]:
 
 
 def fires_after(cluster: AgentCluster, job: str, instant: datetime, count: int) -> None:
-    """Wait until so many of the job's fires after the instant are closed."""
+    """Wait until so many of the job's fires after the instant are closed, and all before them."""
     until(
         cluster,
-        "SELECT 1 FROM shardkeeper.job_run WHERE job_name = %s AND fire_time > %s AND finished_at IS NOT NULL"
+        "SELECT 1 FROM shardkeeper.job_run r WHERE r.job_name = %s AND r.fire_time > %s AND NOT EXISTS"
+        " (SELECT FROM shardkeeper.job_run o"
+        "  WHERE o.job_name = r.job_name AND o.fire_time <= r.fire_time AND o.finished_at IS NULL)"
         " HAVING count(*) >= %s",
         job,
         instant,
@@ -79,8 +81,11 @@ def fires_after(cluster: AgentCluster, job: str, instant: datetime, count: int) 
 
 
 def closed_attempts(cluster: AgentCluster, job: str, since: datetime) -> list[dict[str, Any]]:
-    """The attempts of all runs due after the instant that are closed."""
-    closed = {run["id"] for run in cluster.runs(job) if run["finished_at"] is not None}
+    """The attempts of all runs due after the instant, up to the first that is open: after a death its items may be
+    taken up later than those of the next fire."""
+    runs = cluster.runs(job)
+    open_from = min((run["fire_time"] for run in runs if run["finished_at"] is None), default=None)
+    closed = {run["id"] for run in runs if open_from is None or run["fire_time"] < open_from}
     return [one for one in cluster.attempts(job) if one["run_id"] in closed and one["fire_time"] > since]
 
 
