@@ -121,10 +121,9 @@ def _context(number: int) -> dict[str, object]:
         "fire_time": "2026-01-01T00:00:00+00:00",
         "item": 0,
         "sharding_total_count": 1,
-        "item_parameter": None,
         "parameters": {},
         "sources": [],
         "attempt": 1,
         "node_id": "bench",
-        "checkpoint": None,
+        "checkpoint": {},
     }

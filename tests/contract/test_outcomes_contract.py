@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -419,7 +418,7 @@ def test_runs_of_one_item_and_of_many_that_end_together_release_their_jobs(story
 def test_an_outcome_that_does_not_count_leaves_nothing_of_its_own_beside_one_that_does(story: Story) -> None:
     story.job()
     held = story.running()
-    nobodys = replace(held.key, attempt=2)
+    nobodys = held.key._replace(attempt=2)
     both = [Outcome(nobodys, 1, FAILED, result="of nobody"), story.outcome(held, result="its own")]
     refused, recorded = story.world.runs.record(A, both)
     assert (refused.recording, recorded.run_closed) == (Recording.SUPERSEDED, "COMPLETED")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shardkeeper.domain.errors import Refused
-from shardkeeper.domain.naming import parse_run_name, run_name
+from shardkeeper.domain.naming import parse_run_name, run_name, run_name_at
 
 AT = datetime(2026, 11, 21, 3, tzinfo=UTC)
 
@@ -23,6 +23,11 @@ def test_a_run_is_named_by_its_job_and_fire_time_in_utc() -> None:
 def test_fractions_of_a_second_are_shown_only_where_there_are_any() -> None:
     assert run_name("a", AT.replace(microsecond=500_000)) == "a@2026-11-21T03:00:00.5Z"
     assert run_name("a", AT.replace(microsecond=1)) == "a@2026-11-21T03:00:00.000001Z"
+
+
+def test_an_instant_that_is_written_already_gives_the_same_name() -> None:
+    for instant in (AT, AT.replace(microsecond=500_000), AT.replace(microsecond=1), AT.replace(second=30)):
+        assert run_name_at("a", instant.isoformat()) == run_name("a", instant)
 
 
 def test_a_fire_time_without_an_offset_is_refused() -> None:

@@ -310,6 +310,6 @@ def test_a_fire_is_due_when_the_clock_is_past_it(race: Race, later_us: int, outc
     request = race.request()
     judged = race.database.one(
         "SELECT c.outcome FROM unnest(shardkeeper.judge_creations(%s, '30 s', 'node-a', %s)) c",
-        (rows.as_json([rows.request_json(0, request)]), request.fire_time + timedelta(microseconds=later_us)),
+        (rows.requests_json([request]), request.fire_time + timedelta(microseconds=later_us)),
     )
     assert judged == outcome

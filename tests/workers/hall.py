@@ -80,7 +80,6 @@ class Hall:
             "fire_time": FIRE_TIME.isoformat(),
             "item": item,
             "sharding_total_count": item + 1,
-            "item_parameter": None,
             "parameters": {"dir": str(self.folder), **(parameters or {})},
             "sources": [],
             "attempt": 1,

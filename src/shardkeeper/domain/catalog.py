@@ -38,7 +38,7 @@ class JobHistory:
 
     def paused_at(self, instant: datetime) -> bool:
         """Whether a scheduled fire at the instant is held."""
-        return any(
+        return bool(self.pauses) and any(
             pause.since <= instant and (pause.until is None or instant < pause.until) for pause in self.pauses
         )
 

@@ -28,9 +28,15 @@ def run_name(job_name: str, fire_time: datetime) -> str:
         if fire_time.utcoffset() is None:
             raise ValueError("a fire time without its offset from UTC")
         fire_time = fire_time.astimezone(UTC)
-    # isoformat writes six digits or none, and then +00:00
-    instant = fire_time.isoformat()[:-6]
-    return f"{job_name}@{instant.rstrip('0') if fire_time.microsecond else instant}Z"
+    return run_name_at(job_name, fire_time.isoformat())
+
+
+def run_name_at(job_name: str, fire_time: str) -> str:
+    """The same of an instant in UTC that is written already, as ``isoformat`` does it: to write one takes as long as
+    the rest of a small message."""
+    # six digits of a fraction or none, and then +00:00
+    instant = fire_time[:-6]
+    return f"{job_name}@{instant.rstrip('0') if '.' in instant else instant}Z"
 
 
 def parse_run_name(text: str) -> RunName:

@@ -38,7 +38,7 @@ def owner(
 ) -> str | None:
     """The node_id that owns one item; None when no member fits, or ``each_node`` has no such item now."""
     roster = _roster(members, selector)
-    if _is_lone(total, strategy) and item == 0:
+    if is_lone(total, strategy) and item == 0:
         return balanced.first(job_name, roster) if roster else None
     found = _owners(job_name, total, strategy, roster)
     return found[item] if 0 <= item < len(found) else None
@@ -51,7 +51,7 @@ def owned_items(
     roster = _roster(members, selector)
     if node_id not in roster.positions:
         return ()
-    if _is_lone(total, strategy):
+    if is_lone(total, strategy):
         return (0,) if balanced.first(job_name, roster) == node_id else ()
     found = _owners(job_name, total, strategy, roster)
     return tuple(item for item, one in enumerate(found) if one == node_id)
@@ -67,7 +67,7 @@ def order_of_nodes(
     roster = _roster(members, selector)
     if not roster:
         return ()
-    if _is_lone(total, strategy):
+    if is_lone(total, strategy):
         return tuple(balanced.order(job_name, item, total, roster))
     first = owner(job_name, item, total, strategy, roster)
     if strategy is Strategy.EACH_NODE or first is None:
@@ -81,7 +81,8 @@ def _roster(members: Members, selector: Selector) -> Roster:
     return roster.eligible(selector)
 
 
-def _is_lone(total: int, strategy: Strategy) -> bool:
+def is_lone(total: int, strategy: Strategy) -> bool:
+    """Whether it is a job of one item that is dealt like most."""
     return total == 1 and strategy is Strategy.BALANCED
 
 

@@ -16,7 +16,7 @@ _INSTANTS = ("started_at", "finished_at")
 def encode(incarnation: str, outcome: Outcome) -> str:
     """One line, without its newline."""
     fields = asdict(outcome)
-    fields["key"]["fire_time"] = outcome.key.fire_time.isoformat()
+    fields["key"] = outcome.key._asdict() | {"fire_time": outcome.key.fire_time.isoformat()}
     for name in _INSTANTS:
         fields[name] = fields[name].isoformat() if fields[name] is not None else None
     return json.dumps({"incarnation": incarnation, "outcome": fields}, separators=(",", ":"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shardkeeper.domain.naming import run_name
+from shardkeeper.domain.naming import run_name_at
 from shardkeeper.domain.outcomes import Outcome, Progress, ValueRow
 from shardkeeper.domain.planner.actions import Launch
 from shardkeeper.domain.planner.events import (
@@ -38,6 +38,11 @@ from shardkeeper.ports.workers import (
     WorkersChanged,
     WorkersSaid,
 )
+
+_STATUSES = {
+    status: AttemptStatus.PENDING if status is EndingStatus.RETRY_LATER else AttemptStatus(status)
+    for status in EndingStatus
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +98,23 @@ class OrderWriter:
 
     def _context(self, launch: Launch, terms: _Terms) -> Mapping[str, Any]:
         key, run = launch.claimed.key, launch.claimed.run
-        own = run.parameters
-        return {
+        own, fire_time = run.parameters, key.fire_time.isoformat()
+        context: dict[str, Any] = {
             "job_name": run.job_name,
             "run_id": key.run_id,
-            "run_name": run_name(run.job_name, key.fire_time),
-            "fire_time": key.fire_time.isoformat(),
+            "run_name": run_name_at(run.job_name, fire_time),
+            "fire_time": fire_time,
             "item": key.item,
             "sharding_total_count": run.sharding_total_count,
-            "item_parameter": terms.item_parameters.get(str(key.item)) if terms.item_parameters else None,
             "parameters": {**terms.parameters, **own} if own else terms.parameters,
             "sources": [_source(source) for source in launch.sources] if launch.sources else [],
             "attempt": key.attempt,
             "node_id": self._node_id,
-            "checkpoint": dict(launch.claimed.checkpoint or {}),
+            "checkpoint": dict(launch.claimed.checkpoint) if launch.claimed.checkpoint else {},
         }
+        if terms.item_parameters and (parameter := terms.item_parameters.get(str(key.item))) is not None:
+            context["item_parameter"] = parameter
+        return context
 
     def _terms_of(self, launch: Launch) -> _Terms:
         versions = (launch.job.version, launch.impl.version)
@@ -187,20 +194,19 @@ def _over(told: AttemptEnded) -> AttemptOver:
 
 
 def _outcome(ended: AttemptEnded, ending: Ending) -> Outcome:
-    later = ending.status is EndingStatus.RETRY_LATER
     return Outcome(
-        key=ended.key,
-        claim_no=ended.claim_no,
-        status=AttemptStatus.PENDING if later else AttemptStatus(ending.status),
-        phase=ending.phase,
-        started_at=ending.started_at,
-        finished_at=ending.finished_at,
-        initialize_ms=ending.initialize_ms,
-        calculate_ms=ending.calculate_ms,
-        validate_ms=ending.validate_ms,
-        result=ending.result,
-        values=_values(ending.values),
-        refused_values=_values(ending.refused_values),
+        ended.key,
+        ended.claim_no,
+        _STATUSES[ending.status],
+        ending.phase,
+        ending.started_at,
+        ending.finished_at,
+        ending.initialize_ms,
+        ending.calculate_ms,
+        ending.validate_ms,
+        ending.result,
+        _values(ending.values) if ending.values else (),
+        _values(ending.refused_values) if ending.refused_values else (),
         error_type=ending.error_type,
         error_message=ending.error_message,
         traceback=ending.traceback,

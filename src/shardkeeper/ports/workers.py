@@ -33,8 +33,8 @@ class AttemptOrder:
     isolation: Isolation
     context: Mapping[str, Any]
     """JSON-able: job_name, run_id, run_name, fire_time (ISO 8601 with offset), item, sharding_total_count,
-    item_parameter, parameters (merged), sources (list of key, weight, location, parameters), attempt,
-    node_id, checkpoint."""
+    item_parameter (where it has one), parameters (merged), sources (list of key, weight, location, parameters),
+    attempt, node_id, checkpoint."""
     timeout_s: float | None = None
     """Whole attempt, from the start of its first phase; None: no limit."""
     phase_timeouts_s: Mapping[str, float] = field(default_factory=dict)

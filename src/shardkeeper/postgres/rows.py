@@ -18,6 +18,7 @@ from shardkeeper.ports.specs import ImplVersionRow
 Row = tuple[Any, ...]
 # a look-up costs a third of what calling the enumeration does
 _KINDS = {kind.value: kind for kind in TriggerKind}
+_CREATIONS = {creation.value: creation for creation in Creation}
 _RECORDINGS = {recording.value: recording for recording in Recording}
 _STATUSES = {status.value: status for status in RunStatus}
 
@@ -56,8 +57,12 @@ def impl_version_row(each: Mapping[str, Any]) -> ImplVersionRow:
     )
 
 
-def request_json(order: int, request: CreateRun) -> dict[str, Any]:
-    """One element of what ``create_runs`` takes."""
+def requests_json(requests: Sequence[CreateRun]) -> str:
+    """What ``create_runs`` takes. Raises ValueError for text that is no Unicode."""
+    return msgspec.json.encode([_request_json(order, each) for order, each in enumerate(requests)]).decode()
+
+
+def _request_json(order: int, request: CreateRun) -> dict[str, Any]:
     return {
         "ord": order,
         "job": request.job_name,
@@ -88,7 +93,7 @@ def create_answer(request: CreateRun, row: Row) -> CreateAnswer:
         )
     else:
         attempts = tuple(_claimed(each) for each in claimed or ())
-    return CreateAnswer(Creation(outcome), run_id, attempts, now, reason)
+    return CreateAnswer(_CREATIONS[outcome], run_id, attempts, now, reason)
 
 
 def _claimed(columns: Mapping[str, Any]) -> Claimed:

@@ -37,7 +37,7 @@ class PostgresRuns:
 
     def create(self, incarnation: str, requests: Sequence[CreateRun]) -> list[CreateAnswer]:
         def call(part: Sequence[CreateRun]) -> list[CreateAnswer]:
-            batch = rows.as_json([rows.request_json(order, each) for order, each in enumerate(part)])
+            batch = rows.requests_json(part)
             found = self._connection.fetch(CREATE, (incarnation, self._window, batch, self._ahead))
             return [rows.create_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 

@@ -50,8 +50,8 @@ class Attempt:
         self.seq: int = order["seq"]
         self.slot: int = order.get("slot", 0)
         self.context: dict[str, Any] = order["context"]
-        for name in order.get("empty", ()):
-            self.context[name] = None
+        # not sent where there is none: a null makes the coding of a message slow (see frames)
+        self.context.setdefault("item_parameter", None)
         self.around = around
         self.shared = shared
         self.log = _LOG

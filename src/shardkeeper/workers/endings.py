@@ -40,11 +40,11 @@ def _completed(outcome: Message, times: dict[str, float]) -> Ending:
         times.get("initialize"),
         times.get("calculate"),
         times.get("validate"),
-        result=get("json") if body == "result" else None,
-        values=_values(get("json")) if body == "values" else (),
+        get("json") if body == "result" else None,
+        _values(get("json")) if body == "values" else (),
         log=get("log"),
         code_version=get("code_version"),
-        compensable=get("compensable", False),
+        compensable="compensable" in outcome,
     )
 
 

@@ -17,22 +17,15 @@ def message_of(flight: Flight) -> Message:
     order = flight.order
     if isinstance(order, Check):
         return {"t": "check", "seq": flight.seq, "kind": order.kind, "entrypoint": order.entrypoint}
-    nulls = [name for name, value in order.context.items() if value is None]
-    context = dict(order.context)
-    for name in nulls:
-        del context[name]
     message: Message = {
         "t": "run",
         "seq": flight.seq,
         "slot": flight.slot,
         "kind": order.kind,
         "entrypoint": order.entrypoint,
-        "context": context,
+        "context": order.context,
         "result_limit": order.result_limit_bytes,
     }
-    if nulls:
-        # apart, as a null in a message makes its coding slow (see frames)
-        message["empty"] = nulls
     if order.memory_limit_bytes is not None:
         message["memory_limit"] = order.memory_limit_bytes
     if order.timeout_s is not None:

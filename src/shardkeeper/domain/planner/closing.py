@@ -43,26 +43,28 @@ class Closing:
 
     def over(self, event: AttemptsOver, moment: Moment) -> list[Action]:
         """Attempts ended: record them, and use the room."""
-        mind = self._mind
+        mind, holdings = self._mind, self._mind.holdings
         actions: list[Action] = []
         for one in event.ended:
-            holding = mind.holdings.get(one.outcome.key)
-            if holding is None or holding.claim_no != one.outcome.claim_no or holding.outcome is not None:
+            told = one.outcome
+            holding = holdings.get(told.key)
+            if holding is None or holding.claimed.claim_no != told.claim_no or holding.outcome is not None:
                 continue
             outcome = self._decide(holding, one, actions)
-            mind.holdings.end(holding, outcome)
-            if (ran_s := _ran_s(one.outcome)) is not None:
-                mind.holdings.lasted(ran_s)
+            holdings.end(holding, outcome)
+            if (ran_s := _ran_s(told)) is not None:
+                holdings.lasted(ran_s)
             actions.append(Record(mind.incarnation, outcome))
-        if actions and mind.creates and (waiting := mind.holdings.next_waiting()):
+        if actions and mind.creates and (waiting := holdings.next_waiting()):
             actions.append(Claim(mind.incarnation, waiting))
         return actions
 
     def limited(self, event: OutcomesAnswered) -> list[JobSpec]:
         """The jobs with limits shared by nodes of what ended here: something may wait for its place."""
-        held = (self._mind.holdings.get(outcome.key) for outcome in event.outcomes)
-        jobs = (one.job.spec for one in held if one is not None and one.job is not None)
-        return [spec for spec in jobs if spec.limited]
+        held = map(self._mind.holdings.get, (outcome.key for outcome in event.outcomes))
+        # most of a batch are of few versions
+        jobs = {one.job.version: one.job.spec for one in held if one is not None and one.job is not None}
+        return [spec for spec in jobs.values() if spec.limited]
 
     def hands_over(self, event: OutcomesAnswered) -> bool:
         """Whether a run has closed here after which one that waited for it may begin (rule 10)."""
@@ -77,15 +79,16 @@ class Closing:
 
     def answered(self, event: OutcomesAnswered, moment: Moment) -> list[Action]:
         """The store has answered: let go, or record what it can hold."""
+        holdings = self._mind.holdings
         actions: list[Action] = []
         for outcome, answer in zip(event.outcomes, event.answers, strict=True):
-            holding = self._mind.holdings.get(outcome.key)
-            if holding is None or holding.claim_no != outcome.claim_no:
+            holding = holdings.get(outcome.key)
+            if holding is None or holding.claimed.claim_no != outcome.claim_no:
                 continue
             if answer.recording is Recording.REFUSED and outcome.error_type != UNSTORABLE:
                 actions += self._record_refusal(holding, outcome, answer)
                 continue
-            self._mind.holdings.drop(outcome.key, outcome.claim_no)
+            holdings.let_go(holding)
             actions.append(Tell(_fact(holding, outcome, answer)))
         return actions
 

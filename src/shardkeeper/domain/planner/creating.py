@@ -9,6 +9,7 @@ was asked for already is not asked again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ RELOAD_AFTER_S = (0.0, 0.1, 0.5, 2.0)
 """Waits before reading a job again whose version the store did not agree with; then the fire is left to the
 sweep."""
 SHORTEST_WAIT_S = 0.001
+_NOTHING: frozenset[int] = frozenset()
 
 
 class Creating:
@@ -170,22 +172,23 @@ class Creating:
         key = (request.job_name, request.fire_time)
         self._reloads.pop(key, None)
         assert answer.run_id is not None, "a run that exists has an id"
-        left_out = self._asked.get(key, frozenset()).difference(self._settled(request, answer))
-        self._mind.holdings.wait(
-            AttemptKey(answer.run_id, request.fire_time, item, 1) for item in sorted(left_out)
-        )
+        left_out = self._asked.get(key, _NOTHING).difference(self._settled(request, answer))
+        if left_out:
+            self._mind.holdings.wait(
+                AttemptKey(answer.run_id, request.fire_time, item, 1) for item in sorted(left_out)
+            )
         if answer.outcome is Creation.EXISTS:
             return []
         late_s = (answer.now - request.fire_time).total_seconds()
         return [Tell(RunCreated(request.job_name, answer.run_id, request.fire_time, late_s))]
 
-    def _settled(self, request: CreateRun, answer: CreateAnswer) -> frozenset[int]:
+    def _settled(self, request: CreateRun, answer: CreateAnswer) -> Iterable[int]:
         """The items for which there is nothing more to ask: creations claim nothing of jobs with limits shared by
         nodes, so of these all but what the answer holds is claimed afterwards."""
         job = self._mind.catalog.job_version(request.job_version)
         if job is None or not job.spec.limited:
-            return frozenset(request.claim_items)
-        return frozenset(one.key.item for one in answer.claimed)
+            return request.claim_items
+        return [one.key.item for one in answer.claimed]
 
     def _reload(self, request: CreateRun, moment: Moment) -> list[Action]:
         key = (request.job_name, request.fire_time)

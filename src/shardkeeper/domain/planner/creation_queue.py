@@ -85,8 +85,11 @@ class CreationQueue:
         return self._send(request)
 
     def _send(self, request: CreateRun) -> Action:
-        granted = self._mind.holdings.reserve(len(request.claim_items))
-        return Create(self._mind.incarnation, replace(request, claim_items=request.claim_items[:granted]))
+        wanted = len(request.claim_items)
+        granted = self._mind.holdings.reserve(wanted)
+        if granted < wanted:
+            request = replace(request, claim_items=request.claim_items[:granted])
+        return Create(self._mind.incarnation, request)
 
     def _tick(self, moment: Moment) -> list[Action]:
         if self._ticks:

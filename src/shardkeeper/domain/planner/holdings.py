@@ -69,7 +69,9 @@ class Holdings:
         self._reading = 0
         """Number of the latest reading; with each that waits stands the one before which it was put here."""
         self._over: OrderedDict[AttemptKey, int] = OrderedDict()
-        self.capacity = 0
+        self._capacity = 0
+        self._ahead_now: int | None = None
+        """As worked out last; None: what it goes by has changed."""
         self.fit = True
 
     def __len__(self) -> int:
@@ -94,11 +96,20 @@ class Holdings:
         )
 
     @property
+    def capacity(self) -> int:
+        """How many attempts the workers run at once."""
+        return self._capacity
+
+    @capacity.setter
+    def capacity(self, workers: int) -> None:
+        self._capacity, self._ahead_now = workers, None
+
+    @property
     def room(self) -> int:
         """How many more may be asked for now."""
-        if not self.fit or self.capacity <= 0:
+        if not self.fit or self._capacity <= 0:
             return 0
-        return max(0, self.capacity + self.ahead - self._live - len(self._asked) - self._reserved)
+        return max(0, self._capacity + self.ahead - self._live - len(self._asked) - self._reserved)
 
     def room_to_pull(self, busy_at: int) -> int:
         """How many attempts without an owner may be asked for now: none where the node is busy, and none to lie before
@@ -113,7 +124,10 @@ class Holdings:
     @property
     def ahead(self) -> int:
         """How many attempts are claimed ahead of free workers."""
-        return min(self._most_ahead, int(self.capacity * self._ahead_s / max(self._usual_s, SHORTEST_S)) + 1)
+        if self._ahead_now is None:
+            ends = int(self._capacity * self._ahead_s / max(self._usual_s, SHORTEST_S))
+            self._ahead_now = min(self._most_ahead, ends + 1)
+        return self._ahead_now
 
     def lasted(self, seconds: float) -> None:
         """An attempt took so long in its worker. What is usual is a running mean, by which workers end as many in a
@@ -121,6 +135,7 @@ class Holdings:
         self._ended += 1
         seconds = min(seconds, max(LONG * self.capacity * self._ahead_s, UNKNOWN_DURATION_S))
         self._usual_s += max(WEIGHT, 1 / (self._ended + 1)) * (seconds - self._usual_s)
+        self._ahead_now = None
 
     @property
     def asking(self) -> bool:
@@ -209,31 +224,40 @@ class Holdings:
         if held is not None:
             self._going_back -= _goes_back(held)
         holding = self._held[claimed.key] = Holding(claimed)
-        self._waiting.pop(claimed.key, None)
+        if self._waiting:
+            self._waiting.pop(claimed.key, None)
         return holding
 
     def end(self, holding: Holding, outcome: Outcome) -> None:
         """It ended: its room is free, its outcome is to be recorded."""
         if holding.outcome is None:
             self._live -= 1
-        self._going_back -= _goes_back(holding)
+        else:
+            self._going_back -= _goes_back(holding)
         holding.outcome = outcome
         self._going_back += _goes_back(holding)
 
     def drop(self, key: AttemptKey, claim_no: int) -> Holding | None:
         """The store has answered for it, or it is another's: forget it."""
         holding = self._held.get(key)
-        if holding is None or holding.claim_no != claim_no:
+        if holding is None or holding.claimed.claim_no != claim_no:
             return None
+        self.let_go(holding)
+        return holding
+
+    def let_go(self, holding: Holding) -> None:
+        """The same of one that is held."""
+        key = holding.claimed.key
         del self._held[key]
-        self._over[key] = claim_no
-        self._over.move_to_end(key)
+        if key in self._over:
+            self._over.move_to_end(key)
+        self._over[key] = holding.claimed.claim_no
         if len(self._over) > OVER_KEPT:
             self._over.popitem(last=False)
         if holding.outcome is None:
             self._live -= 1
-        self._going_back -= _goes_back(holding)
-        return holding
+        else:
+            self._going_back -= _goes_back(holding)
 
     def is_over(self, key: AttemptKey, claim_no: int) -> bool:
         """Whether this claim, or a newer one of the attempt, was held and dropped lately."""

@@ -8,9 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 from shardkeeper.domain.leadership import accepts
 from shardkeeper.domain.leases import Lease, LeaseState
 from shardkeeper.domain.roster import Roster
-from shardkeeper.domain.sharding import order_of_nodes, owned_items, owner
+from shardkeeper.domain.sharding import is_lone, order_of_nodes, owned_items, owner
 from shardkeeper.domain.specs import JobSpec, Strategy
 from shardkeeper.domain.view import LeaseView, View, effective_members, matches
+
+MOST_KNOWN = 1_000_000
+"""Jobs of one item of which is remembered whether they are this node's; some ten bytes of its memory for each."""
+_THE_ONLY = (0,)
 
 
 class Membership:
@@ -23,6 +27,8 @@ class Membership:
         self._labels: dict[str, Mapping[str, str]] = {}
         """Of the nodes whose lease is active, whether or not they are members."""
         self.roster = Roster(())
+        self._owns: dict[Roster, dict[str, bool]] = {}
+        """Of jobs of one item by name, by those who have their labels."""
 
     @property
     def view(self) -> View | None:
@@ -62,6 +68,7 @@ class Membership:
         if _shares(before) == _shares(roster := Roster(members)):
             return None
         self.roster = roster
+        self._owns.clear()
         return before
 
     def creator(self, spec: JobSpec) -> str | None:
@@ -81,10 +88,25 @@ class Membership:
 
     def mine(self, spec: JobSpec, among: Roster | None = None) -> tuple[int, ...]:
         """The items of a scheduled fire that this node owns, now or ``among`` others."""
+        if among is None and is_lone(spec.sharding_total_count, spec.sharding_strategy):
+            return _THE_ONLY if self._owns_the_only(spec) else ()
         roster = self.roster if among is None else among
         return owned_items(
             spec.name, spec.sharding_total_count, spec.sharding_strategy, roster, spec.node_selector, self._me
         )
+
+    def _owns_the_only(self, spec: JobSpec) -> bool:
+        """Whether the only item of the job is this node's: asked for each of its fires, on every node, and the same
+        until the members change."""
+        among = self.roster.eligible(spec.node_selector)
+        known = self._owns.get(among)
+        if known is None or len(known) >= MOST_KNOWN:
+            known = self._owns[among] = {}
+        owns = known.get(spec.name)
+        if owns is None:
+            found = owner(spec.name, 0, spec.sharding_total_count, spec.sharding_strategy, among)
+            owns = known[spec.name] = found == self._me
+        return owns
 
     def nodes_of(self, spec: JobSpec) -> tuple[str, ...] | None:
         """For ``each_node``: the node of each item; None for all other strategies."""

@@ -26,6 +26,9 @@ class Standing(StrEnum):
     GONE = "gone"
 
 
+_WORKING = (Standing.ACTIVE, Standing.HANDING_OVER)
+
+
 class Mind:
     """``incarnation`` changes when the node finds itself dead; everything asked of the store carries it."""
 
@@ -55,5 +58,4 @@ class Mind:
     @property
     def creates(self) -> bool:
         """Whether this node may create runs and claim attempts now."""
-        working = self.standing in (Standing.ACTIVE, Standing.HANDING_OVER)
-        return working and self.store_here and not self.skewed
+        return self.store_here and not self.skewed and self.standing in _WORKING
