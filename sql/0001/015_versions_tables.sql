@@ -46,7 +46,7 @@ create table shardkeeper.job_version (
     parameters_schema jsonb,
     parameters_limit  integer
 ) with (autovacuum_analyze_scale_factor = 0.02);
-create index job_version_in_force on shardkeeper.job_version (job_name, in_force_from desc) include (version);
+create index job_version_in_force on shardkeeper.job_version (job_name, in_force_from desc) include (version, scheduled);
 create index job_version_by_change on shardkeeper.job_version (changed_xid);
 -- By the jobs that are followed. Without a list of what is to come, which every closing of a run would go through
 create index job_version_follows on shardkeeper.job_version using gin ((follows -> 'jobs')) with (fastupdate = off)

@@ -25,33 +25,36 @@ create function shardkeeper.impl_versions_in(p_impl text, p_from timestamptz, p_
      order by v.in_force_from, v.version
 $$;
 
--- The names after `p_after` (and up to `p_upto`, where that is given) that have fires of their own in the window.
-create function shardkeeper.swept_names(
-    p_from timestamptz, p_until timestamptz, p_after text, p_upto text, p_limit integer)
-    returns setof text language plpgsql stable as $$
+-- The jobs after `p_after` that have fires of their own in the window, by name, each with its versions that are in force
+-- in it or came later (a job switched off since then has its fires skipped), oldest first. Read in one go by the index,
+-- as most of them will be found to have no fire in it.
+create function shardkeeper.swept_jobs(p_from timestamptz, p_until timestamptz, p_after text, p_limit integer)
+    returns table (job_name text, versions bigint[]) language plpgsql stable
+    set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
 begin
     return query
-        select distinct v.job_name from shardkeeper.job_version v
-         where v.job_name > p_after and (p_upto is null or v.job_name <= p_upto)
-           and v.scheduled and v.in_force_from <= p_until
-           and not exists (select from shardkeeper.spec_problem p where p.version = v.version and not p.of_impl)
-           and not exists (
-               select from shardkeeper.job_version n
-                where n.job_name = v.job_name and n.in_force_from <= p_from
-                  and (n.in_force_from, n.version) > (v.in_force_from, v.version)
-                  and not exists (select from shardkeeper.spec_problem p where p.version = n.version and not p.of_impl))
-         order by v.job_name limit p_limit;
+        select k.job_name, array_agg(k.version order by k.in_force_from, k.version)
+          from (select v.job_name, v.version, v.in_force_from, v.scheduled,
+                       lag(v.in_force_from) over (partition by v.job_name
+                                                  order by v.in_force_from desc, v.version desc) as until
+                  from shardkeeper.job_version v
+                 where v.job_name > p_after
+                   and not exists (select from shardkeeper.spec_problem p
+                                    where p.version = v.version and not p.of_impl)) k
+         where k.until is null or k.until > p_from
+         group by k.job_name
+        having bool_or(k.scheduled and k.in_force_from <= p_until)
+         order by k.job_name limit p_limit;
 end
 $$;
 
--- Everything that is decided from, in one value.
-create function shardkeeper.read_slice(p_from timestamptz, p_until timestamptz, p_after text, p_upto text)
+-- Everything that is decided from of these jobs, in one value.
+create function shardkeeper.read_slice(p_from timestamptz, p_until timestamptz, p_names text[])
     returns jsonb language plpgsql stable as $$
-declare
-    v_names text[];
 begin
-    select array_agg(n) into v_names from shardkeeper.swept_names(p_from, p_until, p_after, p_upto, null) n;
     return jsonb_build_object(
+        'now', shardkeeper.instant_text(clock_timestamp()),
         'jobs', (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'job_name', j.name,
@@ -69,13 +72,13 @@ begin
                 'existing', (
                     select coalesce(jsonb_agg(shardkeeper.instant_text(e)), '[]')
                       from shardkeeper.fires_existing(j.name, p_from, p_until) e)) order by j.name), '[]')
-              from unnest(v_names) j (name)),
+              from unnest(p_names) j (name)),
         'impls', (
             select coalesce(jsonb_agg(jsonb_build_object('impl_name', v.impl_name, 'version', v.version, 'impl', v.impl,
                        'sources', v.sources, 'in_force_from', shardkeeper.instant_text(v.in_force_from))
                        order by v.impl_name, v.in_force_from, v.version), '[]')
               from (select distinct v.impl_spec as name
-                      from unnest(v_names) j (name)
+                      from unnest(p_names) j (name)
                      cross join lateral shardkeeper.job_versions_in(j.name, p_from, p_until) v
                      where v.impl_spec is not null) i
              cross join lateral shardkeeper.impl_versions_in(i.name, p_from, p_until) v));
@@ -110,14 +113,13 @@ begin
 end
 $$;
 
--- The port's sweep_begin; null: not this incarnation's duty, or nothing to sweep yet. `cursor` names the slice: the job
--- after which it begins, and the one with which it ends (null: the rest). `fingerprint`: what could be seen before it
--- was read.
+-- What the port's sweep_begin begins with; null: not this incarnation's duty, or nothing to sweep yet. The jobs that come
+-- next, at most so many, with the numbers of their versions; `upto`: the last of them, where there is one more after it.
+-- `fingerprint`: what could be seen before they were read.
 create function shardkeeper.sweep_begin(p_incarnation text, p_lag interval, p_hold interval, p_limit integer)
-    returns jsonb language plpgsql as $$
+    returns json language plpgsql as $$
 declare
     v_state shardkeeper.sweep_state;
-    v_upto  text;
     v_seen  pg_snapshot;
 begin
     if not shardkeeper.hold_duty('sweep', p_incarnation, p_hold) then
@@ -132,14 +134,17 @@ begin
         returning * into v_state;
     end if;
     v_seen := pg_current_snapshot();
-    -- the last name of the slice, but only where there is one more after it
-    select case when count(*) > p_limit then (array_agg(n.name order by n.name))[p_limit] end into v_upto
-      from shardkeeper.swept_names(v_state.watermark, v_state.window_until, v_state.cursor, null, p_limit + 1) n (name);
-    return shardkeeper.read_slice(v_state.watermark, v_state.window_until, v_state.cursor, v_upto) || jsonb_build_object(
-        'window_from', shardkeeper.instant_text(v_state.watermark),
-        'window_until', shardkeeper.instant_text(v_state.window_until),
-        'cursor', jsonb_build_array(v_state.cursor, v_upto)::text, 'fingerprint', v_seen::text,
-        'now', shardkeeper.instant_text(clock_timestamp()), 'last', v_upto is null);
+    return (
+        select json_build_object(
+                   'window_from', shardkeeper.instant_text(v_state.watermark),
+                   'window_until', shardkeeper.instant_text(v_state.window_until),
+                   'after', v_state.cursor, 'fingerprint', v_seen::text,
+                   'upto', max(n.job_name) filter (where n.place = p_limit and n.more),
+                   'jobs', coalesce(json_agg(json_build_array(n.job_name, n.versions) order by n.place)
+                                        filter (where n.place <= p_limit), '[]'))
+          from (select j.job_name, j.versions, j.place, count(*) over () > p_limit as more
+                  from shardkeeper.swept_jobs(v_state.watermark, v_state.window_until, v_state.cursor, p_limit + 1)
+                       with ordinality j (job_name, versions, place)) n);
 end
 $$;
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
 
 from shardkeeper.domain.attempts import Creation
 from shardkeeper.domain.runs import RunStatus
-from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweptJob
+from shardkeeper.ports.duties import GLANCED, Glanced, MisfireRun, RangeRecord, SweepSlice, SweptJob
 from shardkeeper.ports.specs import InvalidMark
 from tests.contract.story import A, B, Story
 
@@ -204,6 +205,62 @@ def test_slices_cover_every_job_over_the_same_window(story: Story) -> None:
     assert len(windows) == 1
     following = story.world.sweep.sweep_begin(A, 2)
     assert following is None or following.window_from == done.window_until
+
+
+def test_of_the_jobs_that_come_next_those_are_read_that_are_chosen_and_the_slice_is_past_the_others(
+    story: Story,
+) -> None:
+    for name in ("a", "b", "c", "d"):
+        story.job(name)
+    outage(story)
+    told: list[Sequence[Glanced]] = []
+
+    def choose(since: datetime, until: datetime, glanced: Sequence[Glanced]) -> list[str]:
+        assert since < until
+        told.append(glanced)
+        return [name for name, _ in glanced if name in "bd"]
+
+    first = story.world.sweep.sweep_begin(A, 1, choose)
+    assert first is not None
+    assert [(name, list(versions)) for name, versions in told[0] if name == "b"] == [
+        ("b", [version.version for version in job(first, "b").versions])
+    ]
+    assert ([each.job_name for each in first.jobs], first.last) == (["b"], False)
+    assert story.apply(first, [misfire(first, "b")])
+    second = story.world.sweep.sweep_begin(A, 1, choose)
+    assert second is not None
+    assert [name for name, _ in told[1]] == ["c", "d"]
+    assert ([each.job_name for each in second.jobs], second.last) == (["d"], True)
+    assert story.apply(second)
+
+
+def test_where_nothing_is_chosen_the_window_is_swept_all_the_same(story: Story) -> None:
+    for number in range(GLANCED + 1):
+        story.job(f"job-{number:02}")
+    outage(story)
+    lengths = []
+    while True:
+        done = story.world.sweep.sweep_begin(A, 1, lambda since, until, glanced: [])
+        assert done is not None
+        assert done.jobs == ()
+        lengths.append(done.last)
+        assert story.apply(done)
+        if done.last:
+            break
+    assert lengths == [False, True]
+    following = story.world.sweep.sweep_begin(A, 1)
+    assert following is None or following.window_from == done.window_until
+
+
+def test_a_change_of_a_job_that_was_left_out_begins_the_slice_again(story: Story) -> None:
+    """By what it is now it may be one with a fire in the window."""
+    for name in ("a", "b"):
+        story.job(name)
+    outage(story)
+    done = story.world.sweep.sweep_begin(A, 100, lambda since, until, glanced: ["a"])
+    assert done is not None
+    story.job("b", priority=1)
+    assert not story.apply(done, [misfire(done, "a")])
 
 
 def test_a_slice_that_was_applied_is_not_applied_again_while_others_are_left(story: Story) -> None:

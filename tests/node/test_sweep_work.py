@@ -15,8 +15,9 @@ from shardkeeper.domain.planner.actions import Alert
 from shardkeeper.domain.validation import Limits
 from shardkeeper.node.duties import Round
 from shardkeeper.node.histories import HistoryReader
+from shardkeeper.node.known_specs import KnownSpecs
 from shardkeeper.node.works.sweep import LONGEST_REST_S, MOST_ATTEMPTS, STEP_ASIDE_S, SweepWork
-from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweepStore, SweptJob
+from shardkeeper.ports.duties import Choose, MisfireRun, RangeRecord, SweepSlice, SweepStore, SweptJob
 from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow
 
 T0 = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -56,6 +57,7 @@ class Bench:
         self.work = SweepWork(
             cast("SweepStore", self),
             HistoryReader(Limits()),
+            KnownSpecs(),
             lambda spec: self.nodes if spec.sharding_strategy == "each_node" else None,
             lambda: bool(self.nodes),
             lambda: self.mono,
@@ -65,7 +67,7 @@ class Bench:
             slices_per_round=1,
         )
 
-    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+    def sweep_begin(self, incarnation: str, limit: int, choose: Choose) -> SweepSlice | None:
         self.begun += 1
         return self.slice
 
@@ -134,7 +136,7 @@ class ManyJobs(Bench):
         self.limits: list[int] = []
         self.applied: list[int] = []
 
-    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+    def sweep_begin(self, incarnation: str, limit: int, choose: Choose) -> SweepSlice | None:
         self.limits.append(limit)
         names = self.jobs[:limit]
         if not names:
@@ -169,6 +171,7 @@ def rounds(bench: Bench, most: int = 50) -> None:
     bench.work = SweepWork(
         cast("SweepStore", bench),
         HistoryReader(Limits()),
+        KnownSpecs(),
         lambda spec: None,
         lambda: True,
         lambda: bench.mono,
@@ -195,6 +198,21 @@ def test_a_slice_that_takes_too_long_is_tried_with_half_as_many_jobs_until_it_is
     assert bench.jobs == []
 
 
+def test_a_slice_of_which_something_changed_is_begun_again_with_half_as_many_jobs() -> None:
+    """Where specs are edited all the time, fewer of few jobs change while they are swept."""
+
+    class Edited(ManyJobs):
+        def sweep_apply(
+            self, incarnation: str, done: SweepSlice, runs: list[MisfireRun], records: list[RangeRecord]
+        ) -> bool:
+            return len(done.jobs) <= 5 and super().sweep_apply(incarnation, done, runs, records)
+
+    bench = Edited(jobs=20, items=1)
+    rounds(bench, most=1)
+    assert bench.jobs == []
+    assert bench.limits[:4] == [1_000, 10, 5, 10]
+
+
 def test_slices_grow_again_after_what_was_too_much() -> None:
     bench = ManyJobs(jobs=21, items=1_000)
     rounds(bench, most=1)
@@ -216,12 +234,14 @@ class Windows(Bench):
         self.swept: list[float] = []
         self.takes_s = self.writes_s = 0.0
         self.failing = False
+        self.jobs: tuple[SweptJob, ...] | None = None
         rounds(self, most=0)
 
-    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+    def sweep_begin(self, incarnation: str, limit: int, choose: Choose) -> SweepSlice | None:
         one = found({}, {})
         self.mono += self.takes_s
-        return replace(one, now=one.window_until + timedelta(seconds=self.behind_s[0]))
+        now = one.window_until + timedelta(seconds=self.behind_s[0])
+        return replace(one, jobs=one.jobs if self.jobs is None else self.jobs, now=now)
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: list[MisfireRun], records: list[RangeRecord]
@@ -260,6 +280,19 @@ def test_what_took_long_to_sweep_is_left_alone_three_times_as_long_and_never_for
     bench.takes_s = 0.0
     bench.work.run(ROUND)
     assert bench.swept == [34.0, 34.0, 150.0, 30.0]
+
+
+def test_where_nothing_was_missed_it_rests_twenty_times_as_long() -> None:
+    bench = Windows(31.0, 31.0)
+    bench.jobs = ()
+    bench.takes_s = 1.0
+    bench.work.run(ROUND)
+    bench.mono += 19.9
+    bench.work.run(ROUND)
+    assert bench.swept == [31.0]
+    bench.mono += 0.2
+    bench.work.run(ROUND)
+    assert bench.swept == [31.0, 31.0]
 
 
 def test_what_took_long_to_write_is_followed_by_the_next_round() -> None:

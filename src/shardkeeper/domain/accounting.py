@@ -57,6 +57,12 @@ class Window:
 NodesOf = Callable[[JobSpec], tuple[str, ...] | None]
 
 
+def may_fire(spec: JobSpec, after: datetime, until: datetime) -> bool:
+    """Whether the spec has a fire after the one instant and up to the other, whatever else may hold it."""
+    fires = fires_of(spec) if spec.enabled else None
+    return fires is not None and fires.count_between(after, until) > 0
+
+
 def account_for(
     name: str,
     history: JobHistory,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,14 +14,24 @@ from shardkeeper.memory.creation import insert_record, insert_run, new_run
 from shardkeeper.memory.database import MemoryDatabase
 from shardkeeper.memory.history import What
 from shardkeeper.memory.specs import impl_rows, job_rows, pause_rows
-from shardkeeper.ports.duties import SWEEP, MisfireRun, RangeRecord, SweepSlice, SweptJob
+from shardkeeper.ports.duties import (
+    GLANCED,
+    SWEEP,
+    Choose,
+    Glanced,
+    MisfireRun,
+    RangeRecord,
+    SweepSlice,
+    SweptJob,
+    everything,
+)
 
 
 class MemorySweep(Connection):
     """See ``ports.duties.SweepStore``."""
 
     @store_call
-    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
+    def sweep_begin(self, incarnation: str, limit: int, choose: Choose = everything) -> SweepSlice | None:
         database = self.database
         if not database.take_duty(SWEEP, incarnation):
             return None
@@ -30,7 +41,7 @@ class MemorySweep(Connection):
             if until <= sweep.watermark:
                 return None
             sweep.window_until, sweep.cursor = until, ""
-        return _slice(database, limit)
+        return _slice(database, limit, choose)
 
     @store_call
     def sweep_apply(
@@ -40,18 +51,18 @@ class MemorySweep(Connection):
         duty, lease = database.duties.get(SWEEP), database.leases.get(incarnation)
         if not database.rules.still_sweeps(duty, lease, incarnation):
             return False
-        names = [job.job_name for job in done.jobs]
+        _, upto = json.loads(done.cursor)
         same_window = sweep.window_until == done.window_until and sweep.watermark == done.window_from
         if not same_window or not database.rules.is_unchanged(
-            done, sweep.cursor, _fingerprint(database, done.jobs)
+            done, _place(sweep.cursor, upto), _fingerprint(database, sweep.cursor, upto)
         ):
             return False
         for run in runs:
             _insert_run(database, run)
         for record in records:
             _insert_record(database, record)
-        sweep.cursor = names[-1] if names else sweep.cursor
-        if database.rules.ends_window(bool(_next_jobs(database, 1))):
+        sweep.cursor = upto or sweep.cursor
+        if database.rules.ends_window(upto is not None):
             sweep.watermark, sweep.window_until, sweep.cursor = done.window_until, None, ""
             database.note(What.SWEPT, fire_until=done.window_until)
         return True
@@ -72,12 +83,17 @@ def _next_jobs(database: MemoryDatabase, limit: int) -> list[str]:
     return found
 
 
-def _slice(database: MemoryDatabase, limit: int) -> SweepSlice:
+def _slice(database: MemoryDatabase, limit: int, choose: Choose) -> SweepSlice:
     sweep = database.sweep
-    following = _next_jobs(database, limit + 1)
-    names = following[:limit]
     assert sweep.window_until is not None
     since, until = sweep.watermark, sweep.window_until
+    following = _next_jobs(database, GLANCED * limit + 1)
+    glanced = [_glanced(database, name) for name in following[: GLANCED * limit]]
+    upto = glanced[-1][0] if len(following) > len(glanced) else None
+    names = choose(since, until, glanced)
+    if len(names) > limit:
+        names = names[:limit]
+        upto = names[-1]
     jobs = [
         SweptJob(
             name,
@@ -90,13 +106,22 @@ def _slice(database: MemoryDatabase, limit: int) -> SweepSlice:
     return SweepSlice(
         since,
         until,
-        sweep.cursor,
-        _fingerprint(database, jobs),
+        _place(sweep.cursor, upto),
+        _fingerprint(database, sweep.cursor, upto),
         tuple(jobs),
-        tuple(row for name in _impls_of(jobs) for row in impl_rows(database, name, since, until)),
+        tuple(row for name in _impls_of(database, names) for row in impl_rows(database, name, since, until)),
         database.now(),
-        len(following) <= limit,
+        upto is None,
     )
+
+
+def _glanced(database: MemoryDatabase, name: str) -> Glanced:
+    return name, [row.version for row in job_rows(database, name, database.sweep.watermark)]
+
+
+def _place(after: str, upto: str | None) -> str:
+    """The cursor of a slice."""
+    return json.dumps([after, upto])
 
 
 def _existing(database: MemoryDatabase, name: str, since: datetime, until: datetime) -> list[datetime]:
@@ -111,15 +136,19 @@ def _existing(database: MemoryDatabase, name: str, since: datetime, until: datet
     return found
 
 
-def _impls_of(jobs: Sequence[SweptJob]) -> list[str]:
+def _impls_of(database: MemoryDatabase, names: Sequence[str]) -> list[str]:
     """The ImplSpecs that versions of these jobs name."""
-    return sorted({row.spec["impl_spec"] for job in jobs for row in job.versions if row.spec is not None})
+    rows = (row for name in names for row in job_rows(database, name, database.sweep.watermark))
+    return sorted({row.spec["impl_spec"] for row in rows if row.spec is not None})
 
 
-def _fingerprint(database: MemoryDatabase, jobs: Sequence[SweptJob]) -> str:
+def _fingerprint(database: MemoryDatabase, after: str, upto: str | None) -> str:
     """Changes with every version and mark of these jobs and their ImplSpecs, and with every pause."""
-    of_jobs = (f"{job.job_name}:{database.job_changes.get(job.job_name, 0)}" for job in jobs)
-    of_impls = (f"{name}:{database.impl_changes.get(name, 0)}" for name in _impls_of(jobs))
+    names = [
+        name for name in sorted(database.job_versions) if name > after and (upto is None or name <= upto)
+    ]
+    of_jobs = (f"{name}:{database.job_changes.get(name, 0)}" for name in names)
+    of_impls = (f"{name}:{database.impl_changes.get(name, 0)}" for name in _impls_of(database, names))
     return f"{','.join(of_jobs)};{','.join(of_impls)}"
 
 

@@ -26,6 +26,7 @@ from shardkeeper.node.daemon import Daemon, Machinery, Startable
 from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
+from shardkeeper.node.known_specs import KnownSpecs
 from shardkeeper.node.lanes import Crowd, Rim, ThreadLane, Work
 from shardkeeper.node.load import LoadGauge
 from shardkeeper.node.loop import Loop
@@ -96,6 +97,7 @@ class _Composition:
         self._board.subscribe(StatusLine(self._service.status), *StatusLine.heard)
         self._loop = Loop(self._clock, self._service.alive, self._broken)
         self._reader = HistoryReader(Limits())
+        self._known = KnownSpecs()
         self._planner = Planner(self._planner_settings(), lambda: uuid.uuid4().hex, random.random)
         self._workers = ProcessWorkers(self._worker_settings(), self._broken)
         self._coordination = self._make_coordination()
@@ -158,7 +160,10 @@ class _Composition:
             self._make_heartbeat(),
         )
         specs = SpecsWork(
-            PostgresSpecs(self._connect("specs"), window_s), self._reader, self._settings.node_id
+            PostgresSpecs(self._connect("specs"), window_s),
+            self._reader,
+            self._settings.node_id,
+            self._known,
         )
         return Lanes(
             runs=self._lane("runs", RunsWork(runs, self._clock.now)),
@@ -176,6 +181,7 @@ class _Composition:
         sweep = SweepWork(
             PostgresSweep(self._connect("sweep"), self._settings.on_time_window),
             self._reader,
+            self._known,
             self._nodes_of,
             self._members_known,
             self._clock.monotonic,

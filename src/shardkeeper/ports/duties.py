@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from shardkeeper.domain.runs import RunStatus
 from shardkeeper.ports.specs import ImplVersionRow, JobVersionRow, PauseRow
 
 SWEEP, OUTBOX, HOUSEKEEPING = "sweep", "outbox", "housekeeping"
+GLANCED = 10
+"""Times as many jobs as a slice of the sweep may have are looked at for those that are to be in it."""
+
+
+Glanced: TypeAlias = tuple[str, Sequence[int]]
+"""A job with a share in the window, and its versions there and after, oldest first: by number, as a version never
+changes."""
+
+Choose: TypeAlias = Callable[[datetime, datetime, Sequence[Glanced]], Sequence[str]]
+"""Of the jobs that come next those that are to be read, in their order; the window goes from the first instant
+(exclusive) to the second. What is left out must have no fire in it."""
+
+
+def everything(since: datetime, until: datetime, glanced: Sequence[Glanced]) -> list[str]:
+    """The Choose that leaves nothing out."""
+    return [name for name, _ in glanced]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +87,10 @@ class RangeRecord:
 
 
 class SweepStore(Protocol):
-    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
-        """Take or renew the duty and read the next slice of at most ``limit`` jobs; None: not ours, or
-        nothing to sweep yet. A window is fixed when begun: from the watermark to now less the on-time
-        window."""
+    def sweep_begin(self, incarnation: str, limit: int, choose: Choose = everything) -> SweepSlice | None:
+        """Take or renew the duty and read the next slice; None: not ours, or nothing to sweep yet. A window is fixed
+        when begun: from the watermark to now less the on-time window. Of the next jobs, GLANCED times ``limit``, the
+        slice has those that ``choose`` says, and ends with the one of them that makes it full."""
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]

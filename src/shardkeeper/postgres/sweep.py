@@ -1,17 +1,27 @@
-"""The SweepStore on PostgreSQL: two calls of functions of ``sql/0001/055_sweep.sql``."""
+"""The SweepStore on PostgreSQL: calls of functions of ``sql/0001/055_sweep.sql``."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweptJob
+from shardkeeper.ports.duties import (
+    GLANCED,
+    Choose,
+    MisfireRun,
+    RangeRecord,
+    SweepSlice,
+    SweptJob,
+    everything,
+)
 from shardkeeper.ports.specs import JobVersionRow, PauseRow
 from shardkeeper.postgres.connection import Connection
 from shardkeeper.postgres.rows import as_json, impl_version_row, instant
 
 BEGIN = "SELECT shardkeeper.sweep_begin(%s, %s, %s, %s::int)"
+READ = "SELECT shardkeeper.read_slice(%s, %s, %s::text[])"
 APPLY = "SELECT shardkeeper.sweep_apply(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s::jsonb, %s)"
 HOLD = timedelta(seconds=60)
 """How long the duty stays with its holder without being renewed, while that one's lease lives."""
@@ -33,9 +43,26 @@ class PostgresSweep:
         self._patience = timedelta(seconds=patience_s)
         self._window = timedelta(seconds=on_time_window_s)
 
-    def sweep_begin(self, incarnation: str, limit: int) -> SweepSlice | None:
-        ((answer,),) = self._connection.fetch(BEGIN, (incarnation, self._window, HOLD, limit))
-        return None if answer is None else _slice(answer)
+    def sweep_begin(self, incarnation: str, limit: int, choose: Choose = everything) -> SweepSlice | None:
+        ((found,),) = self._connection.fetch(BEGIN, (incarnation, self._window, HOLD, GLANCED * limit))
+        if found is None:
+            return None
+        since, until, upto = instant(found["window_from"]), instant(found["window_until"]), found["upto"]
+        names = choose(since, until, found["jobs"])
+        if len(names) > limit:
+            names = names[:limit]
+            upto = names[-1]
+        ((read,),) = self._connection.fetch(READ, (since, until, list(names)))
+        return SweepSlice(
+            since,
+            until,
+            json.dumps([found["after"], upto]),
+            found["fingerprint"],
+            tuple(map(_job, read["jobs"])),
+            tuple(map(impl_version_row, read["impls"])),
+            instant(read["now"]),
+            upto is None,
+        )
 
     def sweep_apply(
         self, incarnation: str, done: SweepSlice, runs: Sequence[MisfireRun], records: Sequence[RangeRecord]
@@ -55,19 +82,6 @@ class PostgresSweep:
             ),
         )
         return bool(applied)
-
-
-def _slice(answer: Mapping[str, Any]) -> SweepSlice:
-    return SweepSlice(
-        instant(answer["window_from"]),
-        instant(answer["window_until"]),
-        answer["cursor"],
-        answer["fingerprint"],
-        tuple(map(_job, answer["jobs"])),
-        tuple(map(impl_version_row, answer["impls"])),
-        instant(answer["now"]),
-        answer["last"],
-    )
 
 
 def _job(columns: Mapping[str, Any]) -> SweptJob:

@@ -28,6 +28,7 @@ from shardkeeper.node.coordination import Coordination
 from shardkeeper.node.duties import Duty, DutyRoster
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.histories import HistoryReader
+from shardkeeper.node.known_specs import KnownSpecs
 from shardkeeper.node.lanes import Lane, Rim
 from shardkeeper.node.node import Letter, Node, Parts, PollSpecs, Reconsider
 from shardkeeper.node.orders import OrderLimits
@@ -94,6 +95,7 @@ class SimNode:
         self._timers = MemoryTimers(self.clock)
         self._journal = ProcessJournal(host.journal, self.process)
         self._outcomes = self._lane()
+        self._known = KnownSpecs()
         self._node = self._make_node()
 
     # ---- life
@@ -203,7 +205,7 @@ class SimNode:
         pending.serve(PendingWork(self._store(pending), PENDING_LIMIT))
         alerts.serve(AlertsWork(self._store(alerts)))
         takeovers.serve(TakeoverWork(self._store(takeovers)))
-        specs.serve(SpecsWork(self._store(specs), HistoryReader(Limits()), host.plan.node_id))
+        specs.serve(SpecsWork(self._store(specs), HistoryReader(Limits()), host.plan.node_id, self._known))
         store = self._store(leases)
         leases.serve(
             LeaseWork(store, self._registration, lambda: leases.sent_mono, lambda: self._replay(store))
@@ -217,6 +219,7 @@ class SimNode:
             SweepWork(
                 self._store(sweep),
                 HistoryReader(Limits()),
+                self._known,
                 self._nodes_of,
                 lambda: bool(mind.membership.roster.members),
                 self.clock.monotonic,

@@ -9,6 +9,7 @@ from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.planner.actions import Decline, ForgetDeclines, ReadPinned, ReadSpecs
 from shardkeeper.domain.planner.events import Event, PinnedRead, SpecsRead
 from shardkeeper.node.histories import HistoryReader, Reading
+from shardkeeper.node.known_specs import KnownSpecs
 from shardkeeper.node.lanes import Done
 from shardkeeper.node.not_understood import NotUnderstood
 from shardkeeper.ports.specs import Declined, InvalidMark, SpecRows, SpecStore
@@ -25,10 +26,14 @@ class SpecsWork:
 
     most = sys.maxsize
 
-    def __init__(self, store: SpecStore, reader: HistoryReader, node_id: str) -> None:
+    def __init__(
+        self, store: SpecStore, reader: HistoryReader, node_id: str, known: KnownSpecs | None = None
+    ) -> None:
+        """``known`` is told of all that is read."""
         self._store = store
         self._reader = reader
         self._node_id = node_id
+        self._known = known or KnownSpecs()
         self._token: str | None = None
         self._not_understood = NotUnderstood()
 
@@ -92,6 +97,7 @@ class SpecsWork:
             jobs.update(reading.jobs)
             impls.update(reading.impls)
         self._decline(reading)
+        self._known.learn(jobs, whole)
         return SpecsRead(jobs, impls, whole)
 
     def _decline(self, reading: Reading) -> None:

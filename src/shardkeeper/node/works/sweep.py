@@ -10,8 +10,10 @@ from shardkeeper.domain.accounting import DueRun, FireRange, NodesOf, Window, ac
 from shardkeeper.domain.errors import StoreUnavailable
 from shardkeeper.domain.facts import DutyDone, SweepLeftToOthers
 from shardkeeper.domain.planner.actions import Alert
+from shardkeeper.domain.runs import RunStatus
 from shardkeeper.node.duties import Round
 from shardkeeper.node.histories import HistoryReader, Reading
+from shardkeeper.node.known_specs import KnownSpecs
 from shardkeeper.node.lanes import Done
 from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice, SweepStore
 from shardkeeper.ports.specs import SpecRows
@@ -25,26 +27,32 @@ MOST_ATTEMPTS = 20_000
 OLD_S = 5.0
 """A window that ends so much longer ago than its lag and its own sweeping explain, since a round failed or an outage
 lay between, is followed by the next one at once."""
-RESTS = 3.0
+RESTS = 20.0
 """Times as long as looking at the jobs of a window took that nothing is swept after it: with very many jobs the sweep
-would else never end, and go on reading all of them. What it took to write what was found does not count: after an
-outage that is much, and fires that were just not old enough are to be accounted for soon."""
+would else never end, and go on looking at all of them."""
+RESTS_AFTER_MISSED = 3.0
+"""The same where fires had been missed: after an outage those that were just not old enough are to be accounted for
+soon. What it took to write what was found, which is much then, does not count."""
 LONGEST_REST_S = 30.0
 """Less than the time for which the duty is held."""
 
 
 @dataclass(slots=True)
 class _Swept:
-    """A window that is being swept: its end, when its sweeping began here, and how long looking at its jobs took."""
+    """A window that is being swept: its end, when its sweeping began here, how long looking at its jobs took, and
+    whether fires had been missed."""
 
     until: datetime
     began: float
     looked_s: float = 0.0
+    missed: bool = False
 
 
 class SweepWork:
-    """``nodes_of``: the eligible nodes of an each_node job, None for others; ``members_known``: whether it can tell.
-    ``tell``: facts for log and metrics. ``alert`` writes an alert. ``on_time_window_s``: by which windows lag.
+    """``known``: what this node knows of specs, so that only jobs with a fire in the window are read: few, where most
+    fire seldom. ``nodes_of``: the eligible nodes of an each_node job, None for others; ``members_known``: whether it
+    can tell. ``tell``: facts for log and metrics. ``alert`` writes an alert. ``on_time_window_s``: by which windows
+    lag.
     """
 
     most = 100
@@ -53,6 +61,7 @@ class SweepWork:
         self,
         store: SweepStore,
         reader: HistoryReader,
+        known: KnownSpecs,
         nodes_of: NodesOf,
         members_known: Callable[[], bool],
         monotonic: Callable[[], float],
@@ -64,6 +73,7 @@ class SweepWork:
     ) -> None:
         self._store = store
         self._reader = reader
+        self._choose = known.with_fires
         self._nodes_of = nodes_of
         self._members_known = members_known
         self._monotonic = monotonic
@@ -104,10 +114,14 @@ class SweepWork:
             if self._is_too_much(found, runs):
                 continue
             if self._applied(incarnation, found, runs, records):
+                self._window.missed |= bool(runs) or any(one.status is RunStatus.MISSED for one in records)
                 created += len(runs)
                 recorded += sum(record.count for record in records)
                 if found.last and self._rests(found):
                     break
+            else:
+                # somebody edits specs all the time: of fewer jobs fewer change meanwhile
+                self._halve(len(found.jobs) or self._jobs)
         if created or recorded:
             self._tell(
                 DutyDone("sweep", f"{created} misfire runs created, {recorded} fires recorded as not run")
@@ -116,7 +130,7 @@ class SweepWork:
 
     def _begun(self, incarnation: str) -> SweepSlice | None:
         try:
-            return self._store.sweep_begin(incarnation, self._jobs)
+            return self._store.sweep_begin(incarnation, self._jobs, self._choose)
         except StoreUnavailable:
             self._window = None
             self._halve(self._jobs)
@@ -129,7 +143,7 @@ class SweepWork:
             applied = self._store.sweep_apply(incarnation, found, runs, records)
         except StoreUnavailable:
             self._window = None
-            self._halve(len(found.jobs))
+            self._halve(len(found.jobs) or self._jobs)
             raise
         if 2 * _attempts(runs) <= MOST_ATTEMPTS:
             self._jobs = min(2 * self._jobs, self._most_jobs)
@@ -142,7 +156,8 @@ class SweepWork:
         now = self._monotonic()
         if found.now - found.window_until >= self._old + timedelta(seconds=now - swept.began):
             return False
-        self._idle_until = now + min(RESTS * swept.looked_s, LONGEST_REST_S)
+        rests = RESTS_AFTER_MISSED if swept.missed else RESTS
+        self._idle_until = now + min(rests * swept.looked_s, LONGEST_REST_S)
         return True
 
     def _is_too_much(self, found: SweepSlice, runs: list[MisfireRun]) -> bool:
