@@ -59,8 +59,9 @@ begin
             select coalesce(jsonb_agg(jsonb_build_object(
                 'job_name', j.name,
                 'versions', (
-                    select jsonb_agg(jsonb_build_object('version', v.version, 'spec', v.spec, 'in_force_from',
-                                     shardkeeper.instant_text(v.in_force_from)) order by v.in_force_from, v.version)
+                    -- none, where they were marked since the job was listed
+                    select coalesce(jsonb_agg(jsonb_build_object('version', v.version, 'spec', v.spec, 'in_force_from',
+                                     shardkeeper.instant_text(v.in_force_from)) order by v.in_force_from, v.version), '[]')
                       -- those of after the window too: a job switched off since then has its fires skipped
                       from shardkeeper.job_versions_in(j.name, p_from, 'infinity') v),
                 'pauses', (
@@ -107,9 +108,10 @@ begin
     end if;
     return exists (select from unnest(v_changed.jobs) j (name)
                     where j.name > p_after and (p_upto is null or j.name <= p_upto))
-        or exists (select from shardkeeper.job_version v
-                    where v.impl_spec = any (v_changed.impls) and v.job_name > p_after
-                      and (p_upto is null or v.job_name <= p_upto));
+        or array_remove(v_changed.impls, null) <> '{}'
+           and exists (select from shardkeeper.job_version v
+                        where v.impl_spec = any (v_changed.impls) and v.job_name > p_after
+                          and (p_upto is null or v.job_name <= p_upto));
 end
 $$;
 

@@ -234,6 +234,37 @@ def test_of_the_jobs_that_come_next_those_are_read_that_are_chosen_and_the_slice
     assert story.apply(second)
 
 
+def test_the_versions_that_are_told_are_those_that_are_read(story: Story) -> None:
+    """Those of before the window, in it and after it, not those that are marked, and the deletion."""
+    for name in ("edited", "marked", "deleted", "left"):
+        story.job(name)
+    story.world.pass_time(1)
+    story.job("edited", priority=1)
+    outage(story, 5)
+    assert story.apply(story.slice())
+    for name in ("edited", "marked"):
+        story.job(name, priority=2)
+    story.world.author.delete_job("deleted")
+    outage(story, 5)
+    story.job("edited", priority=3)
+    story.world.specs.mark_invalid([InvalidMark("marked", story.version("marked"), "never fires")])
+    told: dict[str, list[int]] = {}
+
+    def choose(since: datetime, until: datetime, glanced: Sequence[Glanced]) -> list[str]:
+        told.update((name, list(versions)) for name, versions in glanced)
+        return list(told)
+
+    done = story.world.sweep.sweep_begin(A, 100, choose)
+    assert done is not None
+    assert told == {each.job_name: [version.version for version in each.versions] for each in done.jobs}
+    assert {name: len(versions) for name, versions in told.items()} == {
+        "edited": 3,
+        "marked": 1,
+        "deleted": 2,
+        "left": 1,
+    }
+
+
 def test_where_nothing_is_chosen_the_window_is_swept_all_the_same(story: Story) -> None:
     for number in range(GLANCED + 1):
         story.job(f"job-{number:02}")

@@ -30,6 +30,12 @@ def test_an_instant_that_is_written_already_gives_the_same_name() -> None:
         assert run_name_at("a", instant.isoformat()) == run_name("a", instant)
 
 
+@pytest.mark.parametrize("instant", ["2026-11-21T03:00:00+09:00", "2026-11-21T03:00:00"])
+def test_an_instant_that_is_written_in_another_zone_is_refused(instant: str) -> None:
+    with pytest.raises(ValueError, match="UTC"):
+        run_name_at("a", instant)
+
+
 def test_a_fire_time_without_an_offset_is_refused() -> None:
     with pytest.raises(ValueError, match="UTC"):
         run_name("a", datetime(2026, 11, 21))  # noqa: DTZ001 - the very thing that is refused

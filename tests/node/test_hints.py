@@ -12,6 +12,7 @@ from shardkeeper.domain.planner.actions import ReadSpecs
 from shardkeeper.domain.planner.events import Event, SpecsRead
 from shardkeeper.domain.validation import Limits
 from shardkeeper.node.histories import HistoryReader
+from shardkeeper.node.known_specs import KnownSpecs
 from shardkeeper.node.lanes import Rim, ThreadLane
 from shardkeeper.node.node import Letter, Node, Parts, PollSpecs
 from shardkeeper.node.works.specs import SpecAction, SpecsWork
@@ -33,7 +34,7 @@ class Bench:
         rim: Rim[SpecAction] = Rim(
             self.posted.append, lambda _: None, lambda part, error: broken.append(error)
         )
-        self.lane = ThreadLane("specs", SpecsWork(store, HistoryReader(Limits()), "n1"), rim)
+        self.lane = ThreadLane("specs", SpecsWork(store, HistoryReader(Limits()), "n1", KnownSpecs()), rim)
         anything = cast("Any", None)
         parts = Parts(anything, cast("Any", self), anything, anything, anything, anything, anything, anything)
         self.node = Node(parts, lambda seconds, letter: self.later.append((seconds, letter)))

@@ -15,6 +15,7 @@ from shardkeeper.domain.planner.events import PinnedRead, SpecsRead
 from shardkeeper.domain.validation import Limits
 from shardkeeper.memory.store import MemoryStore
 from shardkeeper.node.histories import HistoryReader
+from shardkeeper.node.known_specs import KnownSpecs
 from shardkeeper.node.works.specs import SpecAction, SpecsWork
 from shardkeeper.ports.specs import Declined, ImplVersionRow, InvalidMark, JobVersionRow, SpecRows, SpecStore
 from tests.contract.story import Story
@@ -98,7 +99,7 @@ def store() -> Store:
 
 @pytest.fixture
 def work(store: Store) -> SpecsWork:
-    work = SpecsWork(cast("SpecStore", store), HistoryReader(Limits()), "n1")
+    work = SpecsWork(cast("SpecStore", store), HistoryReader(Limits()), "n1", KnownSpecs())
     work.run([ReadSpecs()])
     return work
 
@@ -181,7 +182,7 @@ class Bench:
         self.store: MemoryStore
         self.link: FailingLink
         self.story, self.store, self.link = failing_story()
-        self.work = SpecsWork(self.store, HistoryReader(Limits()), "node-a")
+        self.work = SpecsWork(self.store, HistoryReader(Limits()), "node-a", KnownSpecs())
 
     def read(self, *actions: SpecAction) -> list[SpecsRead]:
         done = self.work.run(actions or [ReadSpecs()])
@@ -283,7 +284,7 @@ def test_after_a_restart_the_last_valid_version_is_in_force_still(bench: Bench) 
     valid = bench.story.version()
     bench.story.job(cron="61 * * * *", every=None)
     bench.read()
-    again = SpecsWork(bench.store, HistoryReader(Limits()), "node-a")
+    again = SpecsWork(bench.store, HistoryReader(Limits()), "node-a", KnownSpecs())
     (read,) = again.run([ReadSpecs()]).events
     assert isinstance(read, SpecsRead)
     assert version(read) == valid

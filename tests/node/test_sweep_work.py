@@ -210,7 +210,7 @@ def test_a_slice_of_which_something_changed_is_begun_again_with_half_as_many_job
     bench = Edited(jobs=20, items=1)
     rounds(bench, most=1)
     assert bench.jobs == []
-    assert bench.limits[:4] == [1_000, 10, 5, 10]
+    assert bench.limits[:4] == [1_000, 500, 250, 125]
 
 
 def test_slices_grow_again_after_what_was_too_much() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
 from shardkeeper.domain.attempts import Creation
 from shardkeeper.domain.runs import RunStatus
 from shardkeeper.node.works.sweep import MOST_ATTEMPTS
-from shardkeeper.ports.duties import MisfireRun, RangeRecord, SweepSlice
+from shardkeeper.ports.duties import Glanced, MisfireRun, RangeRecord, SweepSlice
 from shardkeeper.postgres.connection import StoreTimeout
 from tests.postgres.migrated import Migrated
 from tests.postgres.race import A, B, Caller, Race
@@ -108,6 +109,33 @@ def test_what_was_under_way_when_the_slice_was_read_makes_the_sweep_begin_again(
     done = begun(race)
     race.go_on()
     assert not apply(race.second, done, missed(race, done))
+
+
+@changes
+def test_what_is_changed_between_listing_and_reading_makes_the_sweep_begin_again(
+    race: Race, change: str
+) -> None:
+    """Even where it leaves nothing to be read of a job."""
+
+    def choose(since: datetime, until: datetime, glanced: Sequence[Glanced]) -> list[str]:
+        race.database.sql.execute(change)
+        return [name for name, _ in glanced]
+
+    done = race.second.sweep.sweep_begin(A, 100, choose)
+    assert done is not None
+    assert not apply(race.second, done, missed(race, done))
+    assert apply(race.second, begun(race))
+
+
+def test_a_change_of_an_implementation_of_no_job_of_the_slice_is_no_matter(race: Race) -> None:
+    race.database.sql.execute(
+        "INSERT INTO shardkeeper.impl_spec (name, entrypoint) VALUES ('another', 'tasks:Another')"
+    )
+    done = begun(race)
+    race.database.sql.execute(
+        "UPDATE shardkeeper.impl_spec SET entrypoint = 'tasks:Other' WHERE name = 'another'"
+    )
+    assert apply(race.second, done)
 
 
 def test_a_change_of_another_slice_is_no_matter(race: Race) -> None:

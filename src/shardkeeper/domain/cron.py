@@ -77,13 +77,18 @@ WEEKDAY = _FieldKind("day-of-week", 0, 7, {name: n for n, name in enumerate(WEEK
 KINDS = (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
 
+def is_spread(expression: str) -> bool:
+    """Whether it has an `H`, which is another time for each job."""
+    return "h" in expression.lower()
+
+
 def parse_cron(expression: str, job_name: str) -> CronTimes:
     """The fire times of `expression`; `job_name` is what `H` spreads by.
 
     Raises CronInvalid with reason and mend, for expressions that can never fire too. The same expression
     (after `H`) is read only once.
     """
-    if "h" not in expression.lower():
+    if not is_spread(expression):
         return _read_whole(expression)
     texts = _split(expression)
     return _read(" ".join(_resolve_h(kind, text, job_name) for kind, text in zip(KINDS, texts, strict=True)))

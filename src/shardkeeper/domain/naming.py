@@ -33,7 +33,9 @@ def run_name(job_name: str, fire_time: datetime) -> str:
 
 def run_name_at(job_name: str, fire_time: str) -> str:
     """The same of an instant in UTC that is written already, as ``isoformat`` does it: to write one takes as long as
-    the rest of a small message."""
+    the rest of a small message. Raises ValueError where its offset is another."""
+    if not fire_time.endswith("+00:00"):
+        raise ValueError(f"{fire_time} is not in UTC")
     # six digits of a fraction or none, and then +00:00
     instant = fire_time[:-6]
     return f"{job_name}@{instant.rstrip('0') if '.' in instant else instant}Z"

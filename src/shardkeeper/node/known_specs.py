@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from shardkeeper.domain.accounting import may_fire
 from shardkeeper.domain.catalog import JobHistory
+from shardkeeper.domain.cron import is_spread
 from shardkeeper.domain.specs import JobSpec
 from shardkeeper.ports.duties import Glanced
 
@@ -21,13 +22,17 @@ class KnownSpecs:
         self._histories: dict[str, JobHistory] = {}
         self._window = _Window(NEVER, NEVER)
 
+    def __len__(self) -> int:
+        """How many jobs are known."""
+        return len(self._histories)
+
     def learn(self, jobs: Mapping[str, JobHistory], whole: bool) -> None:
-        """Histories that were read, empty where a job is gone; ``whole``: of all jobs that there are."""
+        """Histories that were read; ``whole``: of all jobs that there are. A job that is gone, or comes to be so, is
+        not kept: while it matters to a sweep it is read."""
         if whole:
-            self._histories = {name: history for name, history in jobs.items() if history.versions}
-            return
+            self._histories = {}
         for name, history in jobs.items():
-            if history.versions:
+            if history.last is not None:
                 self._histories[name] = history
             else:
                 self._histories.pop(name, None)
@@ -64,7 +69,7 @@ class _Window:
 
 def _is_whole(spec: JobSpec) -> bool:
     """Whether it fires whenever its schedule says so, and any job of that schedule as well."""
-    own = spec.cron is not None and "H" in spec.cron
+    own = spec.cron is not None and is_spread(spec.cron)
     return spec.enabled and spec.starts_at is None and spec.ends_at is None and not own
 
 

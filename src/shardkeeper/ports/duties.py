@@ -45,9 +45,9 @@ class SweptJob:
 class SweepSlice:
     """Some jobs over the whole window ``window_from`` (exclusive) to ``window_until`` (inclusive).
 
-    ``cursor`` and ``fingerprint`` go back with the decisions: applied only if neither the cursor nor any
-    version, mark or pause of these jobs changed meanwhile. ``impls``: those the versions name, in force in
-    the window. ``now``: the store's clock. ``last``: of the window."""
+    ``cursor`` and ``fingerprint`` go back with the decisions: applied only if neither the cursor nor any version, mark
+    or pause of the jobs that were looked at for it, or of their ImplSpecs, has changed meanwhile. ``impls``: those the
+    versions name, in force in the window. ``now``: the store's clock. ``last``: of the window."""
 
     window_from: datetime
     window_until: datetime

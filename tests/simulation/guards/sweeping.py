@@ -6,6 +6,7 @@ from shardkeeper.domain import accounting
 from shardkeeper.domain.specs import Misfire
 from shardkeeper.memory import creation, sweep
 from shardkeeper.memory.sweep import MemorySweep
+from shardkeeper.node.known_specs import KnownSpecs
 from tests.simulation import mutants
 from tests.simulation.habits import common
 from tests.simulation.habits import of_work as work
@@ -19,6 +20,13 @@ GUARDS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "9", "a run that exists is never MISSED", "fires", 1, patches=((sweep, "_existing", common.nothing),)
+    ),
+    Mutation(
+        "9",
+        "a job is left out only where nothing of it is due",
+        "fires",
+        1,
+        patches=((KnownSpecs, "with_fires", common.nothing),),
     ),
     Mutation(
         "9",

@@ -13,7 +13,8 @@ from shardkeeper.domain.specs import JobSpec, Strategy
 from shardkeeper.domain.view import LeaseView, View, effective_members, matches
 
 MOST_KNOWN = 1_000_000
-"""Jobs of one item of which is remembered whether they are this node's; some ten bytes of its memory for each."""
+"""Jobs of one item of which is remembered whether they are this node's, for each choice of labels: beyond that all are
+forgotten. Some forty bytes for each."""
 _THE_ONLY = (0,)
 
 
@@ -68,6 +69,7 @@ class Membership:
         if _shares(before) == _shares(roster := Roster(members)):
             return None
         self.roster = roster
+        # what was worked out among them is of no more use
         self._owns.clear()
         return before
 
@@ -86,14 +88,12 @@ class Membership:
             return 0 in owned
         return self.creator(spec) == self._me
 
-    def mine(self, spec: JobSpec, among: Roster | None = None) -> tuple[int, ...]:
-        """The items of a scheduled fire that this node owns, now or ``among`` others."""
-        if among is None and is_lone(spec.sharding_total_count, spec.sharding_strategy):
+    def mine(self, spec: JobSpec) -> tuple[int, ...]:
+        """The items of a scheduled fire that this node owns."""
+        total, strategy = spec.sharding_total_count, spec.sharding_strategy
+        if is_lone(total, strategy):
             return _THE_ONLY if self._owns_the_only(spec) else ()
-        roster = self.roster if among is None else among
-        return owned_items(
-            spec.name, spec.sharding_total_count, spec.sharding_strategy, roster, spec.node_selector, self._me
-        )
+        return owned_items(spec.name, total, strategy, self.roster, spec.node_selector, self._me)
 
     def _owns_the_only(self, spec: JobSpec) -> bool:
         """Whether the only item of the job is this node's: asked for each of its fires, on every node, and the same

@@ -26,14 +26,12 @@ class SpecsWork:
 
     most = sys.maxsize
 
-    def __init__(
-        self, store: SpecStore, reader: HistoryReader, node_id: str, known: KnownSpecs | None = None
-    ) -> None:
+    def __init__(self, store: SpecStore, reader: HistoryReader, node_id: str, known: KnownSpecs) -> None:
         """``known`` is told of all that is read."""
         self._store = store
         self._reader = reader
         self._node_id = node_id
-        self._known = known or KnownSpecs()
+        self._known = known
         self._token: str | None = None
         self._not_understood = NotUnderstood()
 

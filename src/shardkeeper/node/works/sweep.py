@@ -121,7 +121,7 @@ class SweepWork:
                     break
             else:
                 # somebody edits specs all the time: of fewer jobs fewer change meanwhile
-                self._halve(len(found.jobs) or self._jobs)
+                self._halve(self._jobs)
         if created or recorded:
             self._tell(
                 DutyDone("sweep", f"{created} misfire runs created, {recorded} fires recorded as not run")
@@ -143,9 +143,9 @@ class SweepWork:
             applied = self._store.sweep_apply(incarnation, found, runs, records)
         except StoreUnavailable:
             self._window = None
-            self._halve(len(found.jobs) or self._jobs)
+            self._halve(self._jobs)
             raise
-        if 2 * _attempts(runs) <= MOST_ATTEMPTS:
+        if applied and 2 * _attempts(runs) <= MOST_ATTEMPTS:
             self._jobs = min(2 * self._jobs, self._most_jobs)
         return applied
 
