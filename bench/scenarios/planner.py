@@ -40,12 +40,13 @@ SCENARIO = Scenario(
     f"{JOBS:,} jobs, {DUE} of which fire every second and the others once a day on 1,440 schedules; its view has "
     f"{' and '.join(f'{nodes:,}' for nodes in NODES)} members (with 10 of them, {FEW_JOBS:,} jobs). Of each fire it "
     "finds out whether it is its own. After a change of the view it looks again at all fires of the last 30 s, in "
-    "pieces of 2,000, between which it can turn to something else.",
+    "pieces of 2,000, between which it can turn to something else. Whose a job is that fires is worked out when it is "
+    "first asked under a view, and remembered.",
     (
         Figure("take_up_s_1000", f"{JOBS:,} jobs taken up, once they are read", "s"),
         Figure("job_bytes_1000", "memory per job, with 1,000 nodes", "bytes"),
-        Figure("due_us_10", "whose fire is it, among 10 nodes", "µs"),
-        Figure("due_us_1000", "whose fire is it, among 1,000 nodes", "µs"),
+        Figure("due_us_10", "a look at a fire, among 10 nodes", "µs"),
+        Figure("due_us_1000", "a look at a fire, among 1,000 nodes", "µs"),
         Figure("second_s_1000", f"a second in which {DUE} jobs are due, among 1,000 nodes", "s"),
         Figure("beat_s_1000", "an answered beat that tells of 1,000 leases", "s"),
         Figure("view_first_s_1000", "a new view of 1,000 nodes: the first piece", "s"),

@@ -78,8 +78,9 @@ begin
 end
 $$;
 
--- The port's record: `p_outcomes` is an array of shardkeeper.outcome; `calculated` is [[key, value, weight], ...].
-create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes jsonb)
+-- The port's record: `p_outcomes` is an array of `p_given` of shardkeeper.outcome; `calculated` is [[key, value, weight],
+-- ...]. As json, which is read once, where jsonb is built first: a tenth of the time of the whole (measured).
+create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes json, p_given integer)
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
@@ -110,7 +111,7 @@ begin
            bool_or(o.status = 'PENDING'), bool_or(o.calculated is not null)
       into v_in, v_ids, v_items, v_from, v_to, v_back, v_values
       from (select distinct on (i.run_id, i.item, i.attempt, i.claim_no) i.*
-              from jsonb_populate_recordset(null::shardkeeper.outcome, p_outcomes) i
+              from json_populate_recordset(null::shardkeeper.outcome, p_outcomes) i
              order by i.run_id, i.item, i.attempt, i.claim_no, i.ord) o;
     perform shardkeeper.lock_runs(v_ids, array[v_from, v_to]);
 
@@ -128,8 +129,9 @@ begin
                compensable = shardkeeper.is_compensable(s.compensable, o.compensable, coalesce(o.phase, s.phase))
           from unnest(v_in) o
           join shardkeeper.job_run r on r.id = o.run_id and r.fire_time = o.fire_time
-          left join lateral (select max_attempts from shardkeeper.job_version where version = r.job_version offset 0) v
-            on true
+          -- looked up only where it decides
+          left join lateral (select max_attempts from shardkeeper.job_version
+                              where version = r.job_version and o.retry_after_s is not null offset 0) v on true
          where s.run_id = o.run_id and s.fire_time = o.fire_time and s.item = o.item and s.attempt = o.attempt
            and s.run_id = any (v_ids) and s.item = any (v_items) and s.fire_time between v_from and v_to
            and r.id = any (v_ids) and r.fire_time between v_from and v_to
@@ -198,14 +200,14 @@ begin
               from unnest(v_in) o left join unnest(v_closed, v_states) c (run_id, status) on c.run_id = o.run_id
              where o.ord = any (v_done);
     end if;
-    if cardinality(v_done) < jsonb_array_length(p_outcomes) then
+    if cardinality(v_done) < p_given then
         return query select * from shardkeeper.not_recorded(p_incarnation, p_outcomes, v_done);
     end if;
 end
 $$;
 
 -- What became of outcomes that did not count: a repetition of one that had, or superseded, and why.
-create function shardkeeper.not_recorded(p_incarnation text, p_outcomes jsonb, p_done integer[])
+create function shardkeeper.not_recorded(p_incarnation text, p_outcomes json, p_done integer[])
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
     language plpgsql
     set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
@@ -218,7 +220,7 @@ declare
 begin
     select array_agg(distinct o.run_id), array_agg(distinct o.item), min(o.fire_time), max(o.fire_time)
       into v_ids, v_items, v_from, v_to
-      from jsonb_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz, item integer)
+      from json_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz, item integer)
      where o.ord <> all (p_done);
     return query
         select i.ord, case when i.repeated then 'repeated' else 'superseded' end,
@@ -231,7 +233,7 @@ begin
                        s.incarnation as held_by,
                        coalesce(s.status not in ('RUNNING', 'LOST') and s.incarnation = p_incarnation
                                 and s.claim_no = o.claim_no, false) as repeated
-                  from jsonb_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz,
+                  from json_to_recordset(p_outcomes) o (ord integer, run_id bigint, fire_time timestamptz,
                            item integer, attempt integer, claim_no integer)
                   left join shardkeeper.shard_run s on s.run_id = o.run_id and s.fire_time = o.fire_time
                        and s.item = o.item and s.attempt = o.attempt

@@ -17,7 +17,7 @@ CREATE = "SELECT ord, outcome, run_id, now, reason, own, claimed FROM shardkeepe
 CLAIM = "SELECT * FROM shardkeeper.claim_attempts(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[])"
 PULL = "SELECT * FROM shardkeeper.pull_attempts(%s, %s::int, %s::text[])"
 PENDING = "SELECT * FROM shardkeeper.pending_attempts(%s, %s::int)"
-RECORD = "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::jsonb)"
+RECORD = "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::json, %s)"
 PROGRESS = "SELECT shardkeeper.note_progress(%s, %s::jsonb)"
 UNRUNNABLE = (
     "SELECT shardkeeper.close_unrunnable(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s)"
@@ -62,7 +62,7 @@ class PostgresRuns:
 
     def record(self, incarnation: str, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
         def call(part: Sequence[Outcome]) -> list[OutcomeAnswer]:
-            found = self._connection.fetch(RECORD, (incarnation, rows.outcomes_json(part)))
+            found = self._connection.fetch(RECORD, (incarnation, rows.outcomes_json(part), len(part)))
             return [rows.outcome_answer(part[row[0]], row[1:]) for row in sorted(found, key=_order)]
 
         return in_parts(outcomes, call, _refused_outcome)

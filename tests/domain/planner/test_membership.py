@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shardkeeper.domain.planner.membership import Membership
+from shardkeeper.domain.sharding import owner
 from shardkeeper.domain.specs import JobSpec, Strategy
 from shardkeeper.domain.view import Member, View
 
@@ -41,3 +42,25 @@ def test_of_all_members_one_creates_and_it_is_the_owner_of_the_lowest_item(
         if seen.is_creator(spec, seen.mine(spec)):
             creators.append(member.node_id)
     assert creators == [seen.creator(spec)]
+
+
+@given(
+    views=st.lists(st.lists(LABELS, min_size=1, max_size=3), min_size=1, max_size=3),
+    selectors=st.lists(LABELS, min_size=1, max_size=3),
+    number=st.integers(0, 50),
+)
+def test_what_is_remembered_of_a_job_is_what_would_be_found(
+    views: list[list[dict[str, str]]], selectors: list[dict[str, str]], number: int
+) -> None:
+    """Also when its labels change, and when the members do."""
+    seen = Membership("n1")
+    for epoch, labels in enumerate(views, 1):
+        members = tuple(
+            Member(node, f"of-{node}", labels=own) for node, own in zip(NODES, labels, strict=False)
+        )
+        seen.see_view(View("line", epoch, "n1", members, datetime(2026, 11, 21, tzinfo=UTC)))
+        seen.refresh()
+        for selector in [*selectors, *selectors]:
+            spec = JobSpec(f"job-{number}", "impl", node_selector=selector)
+            found = owner(spec.name, 0, 1, spec.sharding_strategy, members, selector)
+            assert seen.mine(spec) == ((0,) if found == "n1" else ())
