@@ -38,7 +38,8 @@ def test_a_node_that_starts_before_its_servers_joins_when_they_come(world: RealW
 def test_a_restart_of_all_servers_within_the_session_costs_no_place(own_zookeeper: ZooKeeperServer) -> None:
     world = RealWorld(own_zookeeper.hosts, "own")
     try:
-        a = seat_with(world, "a", replace(world.options(own_zookeeper.hosts), session_timeout_s=10.0))
+        # a client that meets a server in the middle of its start waits for two thirds of it before it tries again
+        a = seat_with(world, "a", replace(world.options(own_zookeeper.hosts), session_timeout_s=20.0))
         a.sees("a")
         place = a.own_candidate
         assert a.publish(view(1, "a"), None).ok

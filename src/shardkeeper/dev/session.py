@@ -116,8 +116,9 @@ class Session:
         fleet.start(names)
         state.write_pids({"dev": os.getpid(), **servers.pids, **fleet.pids})
         fleet.wait_until(lambda: self._joined(operations, fleet), JOIN_S)
-        began = datetime.now(UTC)
         operations.specs.apply([self._options.jobspecs], BY)
+        # not before: a fire between the two is none of jobs that were not there yet, and would be missed
+        began = datetime.now(UTC)
         self._hold_what_needs_zookeeper(operations)
         for line in greeting(self._options, state, servers, fleet):
             self._console.print(line, soft_wrap=True, highlight=False, markup=False)
