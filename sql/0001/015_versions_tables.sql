@@ -46,7 +46,8 @@ create table shardkeeper.job_version (
     parameters_schema jsonb,
     parameters_limit  integer
 ) with (autovacuum_analyze_scale_factor = 0.02);
-create index job_version_in_force on shardkeeper.job_version (job_name, in_force_from desc) include (version, scheduled);
+-- In the very order in which the version in force at an instant is looked for, or each look would sort
+create index job_version_in_force on shardkeeper.job_version (job_name, in_force_from desc, version desc) include (scheduled);
 create index job_version_by_change on shardkeeper.job_version (changed_xid);
 -- By the jobs that are followed. Without a list of what is to come, which every closing of a run would go through
 create index job_version_follows on shardkeeper.job_version using gin ((follows -> 'jobs')) with (fastupdate = off)
@@ -63,7 +64,7 @@ create table shardkeeper.impl_version (
     changed_xid   xid8        not null default pg_current_xact_id(),
     changed_by    text        not null
 );
-create index impl_version_in_force on shardkeeper.impl_version (impl_name, in_force_from desc) include (version);
+create index impl_version_in_force on shardkeeper.impl_version (impl_name, in_force_from desc, version desc);
 create index impl_version_by_change on shardkeeper.impl_version (changed_xid);
 
 -- Versions that can never run, and why. Written by nodes: no trigger of the change feed lies on it.
