@@ -88,7 +88,7 @@ create function shardkeeper.rate_room(p_tat timestamptz, p_limit integer, p_peri
 create function shardkeeper.limit_rooms(p_limits shardkeeper.job_limit[])
     returns table (job_name text, pool text, pool_room integer, job_room integer, key_size integer)
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now   timestamptz := clock_timestamp();
@@ -121,7 +121,7 @@ $$;
 create function shardkeeper.allowances(p_limits shardkeeper.job_limit[])
     returns table (job_name text, room integer, full_values text[])
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_keyed text[];
@@ -148,7 +148,7 @@ $$;
 create function shardkeeper.fitting(
     p_limits shardkeeper.job_limit[], p_jobs text[], p_values text[], p_spare integer) returns integer[]
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_keyed text[];
 begin
@@ -229,7 +229,7 @@ create function shardkeeper.admit_attempts(
     p_limits shardkeeper.job_limit[], p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[])
     returns table (run_id bigint, item integer, attempt integer, pool text, value text)
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from   timestamptz;

@@ -12,8 +12,9 @@
 -- Functions of the hot path are planned once, since planning for every partition costs more than the work, and may be
 -- planned while today's partition is still empty. So no plan may depend on how much there is: every table is bounded by
 -- `= any (the batch's keys)`, without a sequential scan, and read once: no nested loop, but where `offset 0` asks for
--- one. A range of fire times goes with it for pruning. `is not distinct from`, where an equality is meant, keeps out the
--- partial indexes of what is RUNNING and PENDING, which seem small to the planner.
+-- one, and no merge join, which may go by the run alone, and compare each item of a run with each other. A range of fire
+-- times goes with it for pruning. `is not distinct from`, where an equality is meant, keeps out the partial indexes of what
+-- is RUNNING and PENDING, which seem small to the planner.
 
 -- Held shared by creations until they commit; the sweep takes the versions' key and then this one, both exclusively.
 -- Two keys, since creations wait for stampings (see create_runs) but never for one another.
@@ -35,7 +36,7 @@ create function shardkeeper.instant_text(p_instant timestamptz) returns text
 -- Locks what closing items of these runs may change. Every closing begins with it.
 create function shardkeeper.lock_runs(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from timestamptz;
     v_to   timestamptz;
@@ -56,7 +57,7 @@ $$;
 -- them. The caller holds the rows.
 create function shardkeeper.release_live(p_jobs text[], p_runs bigint[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs  text[];
     v_runs  bigint[];
@@ -123,7 +124,7 @@ $$;
 -- Counts these closed runs (one element each) into job_state and writes their alerts.
 create function shardkeeper.tell_closed(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_jobs  text[];
     v_known integer;
@@ -247,7 +248,7 @@ $$;
 create function shardkeeper.close_runs(p_runs bigint[], p_fires timestamptz[])
     returns table (run_id bigint, fire_time timestamptz, job_name text, status text)
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from   timestamptz;
@@ -324,7 +325,7 @@ $$;
 create function shardkeeper.count_items(p_runs bigint[], p_fires timestamptz[])
     returns table (run_id bigint, fire_time timestamptz, job_name text, status text)
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from  timestamptz;
@@ -364,7 +365,7 @@ $$;
 create function shardkeeper.close_pending(p_runs bigint[], p_fires timestamptz[], p_status text, p_reason text)
     returns integer
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;

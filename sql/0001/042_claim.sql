@@ -38,7 +38,7 @@ create function shardkeeper.claim_rows(
     p_incarnation text, p_node text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[])
     returns setof shardkeeper.claimed_attempt
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from   timestamptz;
     v_to     timestamptz;
@@ -282,7 +282,7 @@ $$;
 create function shardkeeper.picked(p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[])
     returns table (run_id bigint, fire_time timestamptz, item integer, attempt integer, job_name text)
     language plpgsql stable
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from timestamptz;
@@ -353,7 +353,7 @@ create function shardkeeper.take_rows(
     p_marked integer[] default '{}', p_pools text[] default '{}', p_values text[] default '{}')
     returns setof shardkeeper.claimed_attempt
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_now  timestamptz := clock_timestamp();
     v_from timestamptz;
@@ -441,7 +441,7 @@ create function shardkeeper.close_unrunnable(
     p_incarnation text, p_runs bigint[], p_fires timestamptz[], p_items integer[], p_attempts integer[], p_reason text)
     returns integer
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from  timestamptz;
     v_to    timestamptz;

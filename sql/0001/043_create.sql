@@ -290,7 +290,7 @@ $$;
 create function shardkeeper.find_standing(p_all shardkeeper.creation[], p_except integer[], out ords integer[],
     out runs bigint[], out outcomes text[], out reasons text[], out claims integer[], out of_runs bigint[])
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_from timestamptz;
     v_to   timestamptz;

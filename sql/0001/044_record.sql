@@ -50,7 +50,7 @@ create function shardkeeper.give_back(
     p_incarnation text, p_outcomes shardkeeper.outcome[], p_ids bigint[], p_items integer[], p_from timestamptz,
     p_to timestamptz) returns integer[]
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_now  timestamptz := clock_timestamp();
     v_done integer[];
@@ -83,7 +83,7 @@ $$;
 create function shardkeeper.record_outcomes(p_incarnation text, p_outcomes json, p_given integer)
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now     timestamptz := clock_timestamp();
@@ -210,7 +210,7 @@ $$;
 create function shardkeeper.not_recorded(p_incarnation text, p_outcomes json, p_done integer[])
     returns table (ord integer, recording text, run_closed text, retried boolean, reason text)
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_ids   bigint[];
@@ -249,7 +249,7 @@ $$;
 create function shardkeeper.close_lone_runs(p_outcomes shardkeeper.outcome[], p_lone integer[])
     returns table (run_id bigint, fire_time timestamptz, job_name text, status text)
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now    timestamptz := clock_timestamp();
@@ -285,7 +285,7 @@ $$;
 -- RUNNING from the first beginning that is told.
 create function shardkeeper.note_progress(p_incarnation text, p_reports jsonb) returns integer
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_ids   bigint[];
     v_items integer[];
@@ -327,7 +327,7 @@ $$;
 create function shardkeeper.begin_runs(
     p_incarnation text, p_reports jsonb, p_ids bigint[], p_items integer[], p_from timestamptz, p_to timestamptz)
     returns void language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 begin
     with begun as materialized (
         select r.id, r.fire_time, min(i.started_at) as started_at

@@ -5,7 +5,7 @@
 -- compensates. The caller has locked the runs and counted the items.
 create function shardkeeper.begin_undoing(p_runs bigint[], p_fires timestamptz[]) returns void
     language plpgsql
-    set enable_seqscan = off set enable_nestloop = off set plan_cache_mode = force_generic_plan as $$
+    set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_now  timestamptz := clock_timestamp();
     v_from timestamptz;

@@ -157,3 +157,13 @@ def test_a_fire_has_one_run_but_may_be_triggered_again(migrated: Migrated) -> No
         migrated.sql.execute(insert, ("misfire",))
     migrated.sql.execute(insert, ("manual",))
     migrated.sql.execute(insert, ("manual",))
+
+
+def test_no_function_of_the_hot_path_compares_each_item_of_a_run_with_each_other(migrated: Migrated) -> None:
+    """A merge join may go by the run alone: of a thousand items recorded together each is compared with each."""
+    settings = migrated.all(
+        "SELECT proconfig FROM pg_proc WHERE pronamespace = 'shardkeeper'::regnamespace"
+        " AND 'enable_nestloop=off' = ANY (proconfig)"
+    )
+    assert len(settings) > 10
+    assert all("enable_mergejoin=off" in one for one in settings)
