@@ -17,7 +17,9 @@ CREATE = "SELECT ord, outcome, run_id, now, reason, own, claimed FROM shardkeepe
 CLAIM = "SELECT * FROM shardkeeper.claim_attempts(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[])"
 PULL = "SELECT * FROM shardkeeper.pull_attempts(%s, %s::int, %s::text[])"
 PENDING = "SELECT * FROM shardkeeper.pending_attempts(%s, %s::int)"
-RECORD = "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::json, %s)"
+RECORD = (
+    "SELECT ord, recording, run_closed, retried, reason FROM shardkeeper.record_outcomes(%s, %s::json, %s)"
+)
 PROGRESS = "SELECT shardkeeper.note_progress(%s, %s::jsonb)"
 UNRUNNABLE = (
     "SELECT shardkeeper.close_unrunnable(%s, %s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s)"
