@@ -40,7 +40,8 @@ def renew() -> None:
 def unit_costs(costs: Medians, planner: Medians, jobs: Medians) -> UnitCosts:
     """From the medians of the three scenarios. What the owner of a fire does is what all nodes together spend on it,
     less their looks at it."""
-    look_node_s = (planner["due_us_1000"] - planner["due_us_10"]) / 990 / 1e6
+    # whose a fire is, is remembered: what more members add may be less than the noise
+    look_node_s = max(0.0, planner["due_us_1000"] - planner["due_us_10"]) / 990 / 1e6
     look_s = max(0.0, planner["due_us_10"] / 1e6 - 10 * look_node_s)
     looks_s = COSTS_NODES * (look_s + COSTS_NODES * look_node_s)
     return UnitCosts(
