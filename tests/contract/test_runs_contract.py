@@ -345,6 +345,18 @@ def test_a_draining_incarnation_goes_on_creating(story: Story) -> None:
     assert len(answer.claimed) == 1
 
 
+def test_a_claim_of_what_is_held_here_and_of_what_is_free_is_answered_with_both(story: Story) -> None:
+    """As after a claim of which nobody knows whether it was committed; what another holds is left out."""
+    story.job(sharding_total_count=3)
+    story.create(claim_items=())
+    first, second, third = sorted(each.key for each in story.pending())
+    story.claim([first])
+    story.claim([third], by=B)
+    found = story.claim([first, second, third])
+    assert [(one.key, one.claim_no) for one in found] == [(first, 1), (second, 1)]
+    assert story.status(first.run_id) == "RUNNING"
+
+
 def test_a_draining_incarnation_claims_nothing_of_what_lies_there(story: Story) -> None:
     story.job()
     story.create(by=B, claim_items=())
