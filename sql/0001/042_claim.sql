@@ -48,6 +48,7 @@ declare
     v_fires  timestamptz[];
     v_items  integer[];
     v_tries  integer[];
+    v_jobs   text[];
 begin
     select min(f), max(f) into v_from, v_to from unnest(p_fires) f;
     if exists (select from shardkeeper.limit_state l where l.kind = 'job') then
@@ -61,43 +62,31 @@ begin
         and r.status = 'CREATED' and not r.waiting and not r.stop_requested
       order by r.id for no key update;
 
-    if v_limits is null then
-        select array_agg(f.run_id), array_agg(f.fire_time), array_agg(f.item), array_agg(f.attempt)
-          into v_runs, v_fires, v_items, v_tries
-          from (select s.run_id, s.fire_time, s.item, s.attempt
-                  from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
-                  join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item
-                  join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
-                 where s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
-                   and r.id = any (p_runs) and r.fire_time between v_from and v_to
-                   and (k.attempt is null or s.attempt = k.attempt)
-                   and s.status is not distinct from 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
-                   and (s.pinned_node is null or s.pinned_node = p_node)
-                   and not r.stop_requested
-                 order by s.run_id, s.item, s.attempt for update of s) f;
-        -- nearly always all of them are free: nothing else is to be looked for, and no limit to be heeded
-        if cardinality(v_runs) = cardinality(p_runs) then
-            return query
-                select * from shardkeeper.take_rows(p_incarnation, p_node, v_runs, v_fires, v_items, v_tries) t
-                 order by t.run_id, t.item;
-            update shardkeeper.job_run r set status = 'RUNNING', started_at = clock_timestamp()
-             where r.id = any (v_runs) and r.fire_time between v_from and v_to and r.status = 'CREATED';
-            return;
-        end if;
+    select array_agg(f.run_id), array_agg(f.fire_time), array_agg(f.item), array_agg(f.attempt), array_agg(f.job_name)
+      into v_runs, v_fires, v_items, v_tries, v_jobs
+      from (select s.run_id, s.fire_time, s.item, s.attempt, s.job_name
+              from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
+              join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item
+              join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
+             where s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
+               and r.id = any (p_runs) and r.fire_time between v_from and v_to
+               and (k.attempt is null or s.attempt = k.attempt)
+               and s.status is not distinct from 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
+               and (s.pinned_node is null or s.pinned_node = p_node)
+               and not r.stop_requested
+             order by s.run_id, s.item, s.attempt for update of s) f;
+    -- nearly always all of them are free: nothing else is to be looked for, and no limit to be heeded
+    if v_limits is null and cardinality(v_runs) = cardinality(p_runs) then
+        return query
+            select * from shardkeeper.take_rows(p_incarnation, p_node, v_runs, v_fires, v_items, v_tries) t
+             order by t.run_id, t.item;
+        update shardkeeper.job_run r set status = 'RUNNING', started_at = clock_timestamp()
+         where r.id = any (v_runs) and r.fire_time between v_from and v_to and r.status = 'CREATED';
+        return;
     end if;
 
     with free as materialized (
-        select s.run_id, s.fire_time, s.item, s.attempt, s.job_name
-          from unnest(p_runs, p_fires, p_items, p_attempts) k (run_id, fire_time, item, attempt)
-          join shardkeeper.shard_run s on s.run_id = k.run_id and s.fire_time = k.fire_time and s.item = k.item
-          join shardkeeper.job_run r on r.id = k.run_id and r.fire_time = k.fire_time
-         where s.run_id = any (p_runs) and s.item = any (p_items) and s.fire_time between v_from and v_to
-           and r.id = any (p_runs) and r.fire_time between v_from and v_to
-           and (k.attempt is null or s.attempt = k.attempt)
-           and s.status is not distinct from 'PENDING' and not s.waiting and s.not_before <= clock_timestamp()
-           and (s.pinned_node is null or s.pinned_node = p_node)
-           and not r.stop_requested
-         order by s.run_id, s.item, s.attempt for update of s),
+        select * from unnest(v_runs, v_fires, v_items, v_tries, v_jobs) f (run_id, fire_time, item, attempt, job_name)),
     locked as materialized (
         select array_agg(f.run_id) as runs, array_agg(f.fire_time) as fires, array_agg(f.item) as items,
                array_agg(f.attempt) as attempts

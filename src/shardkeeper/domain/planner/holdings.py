@@ -246,7 +246,7 @@ class Holdings:
         return holding
 
     def let_go(self, holding: Holding) -> None:
-        """The same of one that is held."""
+        """The same of one that was just looked up."""
         key = holding.claimed.key
         del self._held[key]
         if key in self._over:
