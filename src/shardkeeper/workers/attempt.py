@@ -161,7 +161,7 @@ class Attempt:
         """No exception is thrown into this thread from here on."""
         self.interruptible = False
         with self._lock:
-            if self.shared and self._thread_id is not None:
+            if self.shared and self._interrupt_asked and self._thread_id is not None:
                 # one that was thrown and has not arrived is taken back
                 _throw(self._thread_id, None)
             self._thread_id = None

@@ -104,10 +104,11 @@ class Capture:
         self._page.write(data)
 
     def text(self, secrets: Iterable[str]) -> str | None:
-        """The log of this thread's attempt so far, with what is still in the pipe."""
-        self._read_pipe()
-        tail, lost = (getattr(self._own, "tail", None) or self._page).tail()
-        return log_text(tail, lost, secrets)
+        """The log of this thread's attempt so far; of one that writes to the page, with what is still in the pipe."""
+        own: Tail | None = getattr(self._own, "tail", None)
+        if own is None:
+            self._read_pipe()
+        return log_text(*(own or self._page).tail(), secrets)
 
     def _empty_pipe(self) -> None:
         poll = select.poll()
