@@ -19,7 +19,7 @@ import psutil
 from bench.cluster import Cluster, cluster
 from bench.figures import MIB
 from bench.scenarios.rare_jobs import SCHEDULES, first_run_after, insert_marker, insert_rare_jobs
-from bench.suite.plots import COLOUR, canvas
+from bench.suite.plots import COLOUR, canvas, label_plainly
 from bench.suite.scenario import Figure, Round, Scenario
 from bench.waiting import wait_for
 from bench.zookeeper import Standing, standing
@@ -104,6 +104,7 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     found = document["medians"]
     figure, axes = canvas(document["title"], "specs held", "s to load")
     axes.set_xscale("log")
+    label_plainly(axes.xaxis)
     axes.plot(SIZES, [found[f"load_{jobs}"] for jobs in SIZES], "o-", color=COLOUR, label="time to load")
     memory = axes.twinx()
     memory.set_ylabel("MiB resident")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from bench.schedules.row import Row
 from bench.schedules.step import LATE_S
-from bench.suite.plots import COLOUR, canvas
+from bench.suite.plots import COLOUR, canvas, label_plainly
 
 COLOURS = (COLOUR, "#1f77b4", "#9467bd", "#e69f00", "#d62728", "#7f7f7f")
 
@@ -20,6 +20,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     figure, axes = canvas("Schedules: lateness", "schedules", "99 of 100 fires begin within, ms")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    label_plainly(axes.xaxis)
+    label_plainly(axes.yaxis)
     axes.axhline(LATE_S * 1000, color="black", linewidth=0.8, linestyle=":")
     for row, colour in zip(rows, cycle(COLOURS), strict=False):
         _line(axes, row, colour)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.suite.plots import Draw
+from bench.suite.plots import Draw, label_plainly
 
 COLOURS = ("#2e8b57", "#e69f00", "#4169b0", "#d62728", "#7f7f7f", "#8c564b")
 
@@ -54,3 +54,4 @@ def _dress(axes: Axes, x: str, y: str, logarithmic: bool) -> None:
     axes.grid(axis="y", alpha=0.3)
     if logarithmic:
         axes.set_xscale("log")
+        label_plainly(axes.xaxis)
