@@ -43,6 +43,11 @@ def test_no_unit_cost_is_less_than_nothing() -> None:
     assert (costs.own_s, costs.look_s) == (0.0, 0.0)
 
 
+def test_more_members_make_no_look_cheaper_where_the_noise_says_so() -> None:
+    costs = unit_costs(COSTS, {"due_us_10": 3.0, "due_us_1000": 2.4}, JOBS)
+    assert costs.looked_s(1_000) == costs.looked_s(10) == pytest.approx(3e-6)
+
+
 def test_the_tables_say_what_each_demand_takes_and_name_its_wall() -> None:
     told = tables(unit_costs(COSTS, PLANNER, JOBS))
     assert "| PostgreSQL | 1.03 cores | 100 cores |" in told
