@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from shardkeeper.ports.workers import (
     AttemptReturned,
     EndingStatus,
+    Isolation,
     WorkersChanged,
 )
 
@@ -83,3 +86,44 @@ def test_idle_workers_above_the_minimum_end_after_a_while(open_hall: OPEN_HALL) 
     again = [hall.submit("Simple", {"returns": number}) for number in range(4)]
     assert [hall.ending(order).result for order in again] == list(range(4))
     assert hall.run("Report", isolation="thread").status is EndingStatus.COMPLETED
+
+
+def shared_workers() -> list[int]:
+    """The worker processes for threads that this process has started."""
+    found = []
+    for child in psutil.Process().children():
+        try:
+            command = child.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        found += [child.pid] if "shardkeeper.workers.child" in command and command[-1] == "shared" else []
+    return found
+
+
+def test_workers_that_are_warmed_are_there_before_the_first_order(open_hall: OPEN_HALL) -> None:
+    before = shared_workers()
+    hall = open_hall(capacity=2)
+    hall.workers.warm("process")
+    most = min(2, len(os.sched_getaffinity(0)))
+    hall.wait(WorkersChanged, lambda event: (event.alive, event.wanted) == (most, most))
+    hall.workers.warm("thread")
+    wait_until(lambda: len(shared_workers()) > len(before))
+    (warm,) = set(shared_workers()) - set(before)
+    assert hall.run("Report", isolation="thread").result["pid"] == warm
+
+
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+def test_warmed_workers_that_get_nothing_to_do_end_after_a_while(
+    open_hall: OPEN_HALL, isolation: Isolation
+) -> None:
+    before = {child.pid for child in psutil.Process().children()}
+    hall = open_hall(capacity=1, idle_s=0.2)
+    hall.workers.warm(isolation)
+
+    def workers() -> list[int]:
+        return alive(child.pid for child in psutil.Process().children() if child.pid not in before)
+
+    # the guard stays, and goes with the last of them
+    wait_until(lambda: len(workers()) == 2)
+    wait_until(lambda: len(workers()) == 1)
+    assert hall.run("Report", isolation=isolation).status is EndingStatus.COMPLETED

@@ -22,6 +22,7 @@ from shardkeeper.ports.workers import (
     Ending,
     EndingStatus,
     EntrypointChecked,
+    Isolation,
     Notify,
     WorkerEvent,
     WorkersChanged,
@@ -93,6 +94,9 @@ class MemoryWorkers:
         if self._notify is None:
             self._notify = notify
             self._emit(WorkersChanged(self._capacity, self._capacity, 0))
+
+    def warm(self, isolation: Isolation) -> None:
+        """Here a worker is there as soon as it is asked for."""
 
     def submit(self, *orders: AttemptOrder) -> None:
         if self._closed:

@@ -41,6 +41,7 @@ from shardkeeper.domain.planner.actions import (
     TakeOver,
     Tell,
     Wake,
+    Warm,
 )
 from shardkeeper.domain.planner.events import Event
 from shardkeeper.node.board import Board
@@ -119,6 +120,7 @@ class Effects:
             Halt: lambda action: self._workers.stop(action.key, action.claim_no, action.kill_after_s),
             TakeBack: lambda action: self._workers.take_back(action.key, action.claim_no),
             HaltAll: self._halt_all,
+            Warm: lambda action: self._workers.warm(action.isolation.value),
             Resize: lambda action: self._workers.resize(action.workers),
             ArmTimer: lambda action: timers.arm(action.key, action.at),
             DisarmTimer: lambda action: timers.disarm(action.key),

@@ -211,6 +211,10 @@ class Workers(Protocol):
     def start(self, notify: Notify) -> None:
         """Idempotent."""
 
+    def warm(self, isolation: Isolation) -> None:
+        """Attempts of this isolation may come: have workers started, as far as they can begin at once. A hint: they end
+        as others do that have nothing to do."""
+
     def submit(self, *orders: AttemptOrder) -> None:
         """Never blocks and never refuses; the caller keeps within ``capacity`` and a small buffer. After
         close: AttemptReturned.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import subprocess
 from collections.abc import Callable
 
-from shardkeeper.ports.workers import AttemptOrder, WorkersChanged
+from shardkeeper.ports.workers import AttemptOrder, Isolation, WorkersChanged
 from shardkeeper.workers.flight import NEVER, Flight, Worker
 from shardkeeper.workers.process import WorkerProcess
 from shardkeeper.workers.restarts import Restarts
 from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.strays import MARK
 
-_OWN_SLOTS, _SHARED_SLOTS = 64, 1024
+_OWN_SLOTS, _SHARED_SLOTS = 256, 1024
 """How many orders a worker can hold."""
 
 
@@ -30,6 +31,7 @@ class Crew:
         self.leavers: list[Worker] = []
         self.restarts = Restarts(settings.restart_intensity, settings.restart_period_s, random.random)
         self._wanted = min(self.capacity, settings.minimum)
+        self._shared_wanted = False
         self._joined = joined
         self._mark = secrets.token_hex(8)
         self._count = 0
@@ -46,6 +48,15 @@ class Crew:
         """Whether somebody lives who can be given something."""
         return any(worker.ready for worker in self.everyone)
 
+    def warm(self, isolation: Isolation) -> None:
+        """Attempts of this isolation may come: want the shared worker, or as many others as can start at the
+        same time."""
+        if isolation == "thread":
+            self._shared_wanted = True
+        else:
+            processors = len(os.sched_getaffinity(0))
+            self._wanted = max(self._wanted, min(self.capacity, processors))
+
     def want(self, orders: int, shared_orders: int, now: float) -> None:
         """Start what is needed for so many waiting orders, unless the last starts came to nothing a moment ago."""
         starting = sum(not worker.ready for worker in self.own)
@@ -58,13 +69,17 @@ class Crew:
         while len(self.own) < most and now >= self.restarts.next_start_at:
             self._start(False, now)
         given_up = self.restarts.problem is not None
-        if shared_orders and self.shared is None and not given_up and now >= self.restarts.next_start_at:
+        wanted = shared_orders or self._shared_wanted
+        if wanted and self.shared is None and not given_up and now >= self.restarts.next_start_at:
             self._start(True, now)
+        self._shared_wanted = self._shared_wanted and self.shared is None
 
     @property
     def starts_missing(self) -> bool:
         """Whether there are fewer than wanted: look again at the next time for a start."""
-        return len(self.own) < self._wanted or (self.restarts.problem is not None and not self.own)
+        if len(self.own) < self._wanted or self._shared_wanted:
+            return True
+        return self.restarts.problem is not None and not self.own
 
     def surplus(self, idle: list[Worker], now: float) -> list[Worker]:
         """Of the idle ones, longest idle first, those that have been so for long and are not needed warm."""

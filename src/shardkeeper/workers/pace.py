@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _SHORT_S = 0.001
-_AHEAD_S, _MOST_AHEAD = 0.004, 32
+_AHEAD_S, _MOST_AHEAD = 0.004, 128
 """A worker may hold orders for so long beyond what it runs, and no more than so many."""
 _LONGEST_S = 0.004
 """Whatever takes longer counts as this: one hiccup of the machine makes no short task a long one, two do."""

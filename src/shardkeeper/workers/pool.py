@@ -9,6 +9,7 @@ from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.ports.workers import (
     AttemptOrder,
     EntrypointChecked,
+    Isolation,
     Notify,
     WorkersSaid,
 )
@@ -40,6 +41,10 @@ class ProcessWorkers:
                 self._notify = notify
                 self._supervisor = Supervisor(self._settings, notify, self._broken)
                 self._supervisor.start()
+
+    def warm(self, isolation: Isolation) -> None:
+        if self._supervisor is not None:
+            self._supervisor.command(partial(self._supervisor.warm, isolation))
 
     def submit(self, *orders: AttemptOrder) -> None:
         """Raises RuntimeError when never started."""

@@ -21,6 +21,7 @@ from shardkeeper.domain.runs import AttemptKey
 from shardkeeper.ports.workers import (
     AttemptOrder,
     EntrypointChecked,
+    Isolation,
     Notify,
     WorkerEvent,
     WorkersSaid,
@@ -38,7 +39,7 @@ from shardkeeper.workers.settings import WorkersSettings
 _LOG = logging.getLogger(__name__)
 _CLOSING_KILL_S = 1.0
 _LONGEST_WAIT_S = 3600.0
-_MANY, _GATHER_S = 4, 0.0003
+_MANY, _GATHER_S = 4, 0.001
 """After a turn in which so many attempts ended, the next begins so much later: under load one word of the supervisor is
 for many attempts, and its workers need not wake it for each. They have orders enough for longer than that.
 """
@@ -165,6 +166,10 @@ class Supervisor:
             self._look_at = at
 
     # commands
+
+    def warm(self, isolation: Isolation) -> None:
+        if not self._closing:
+            self.crew.warm(isolation)
 
     def submit(self, orders: Sequence[AttemptOrder]) -> None:
         if self._closing:

@@ -11,7 +11,7 @@ from shardkeeper.domain.attempts import Claimed, CreateRun
 from shardkeeper.domain.outcomes import Outcome, Progress
 from shardkeeper.domain.planner.events import Event
 from shardkeeper.domain.runs import AttemptKey
-from shardkeeper.domain.specs import ImplVersion, JobVersion, SourceData
+from shardkeeper.domain.specs import ImplVersion, Isolation, JobVersion, SourceData
 from shardkeeper.domain.value import value
 from shardkeeper.domain.view import View
 
@@ -189,6 +189,13 @@ class ForgetDeclines:
 
 
 @value(frozen=True, slots=True)
+class Warm:
+    """Have workers ready for attempts of this isolation, before there are any."""
+
+    isolation: Isolation
+
+
+@value(frozen=True, slots=True)
 class Resize:
     workers: int
 
@@ -259,6 +266,7 @@ Action = (
     | CloseUnrunnable
     | Decline
     | ForgetDeclines
+    | Warm
     | Resize
     | ArmTimer
     | DisarmTimer

@@ -168,7 +168,7 @@ class Planner:
     def _specs_read(self, event: SpecsRead, moment: Moment) -> list[Action]:
         actions = self._firing.specs_read(event, moment)
         self._pulling.specs_read(event)
-        return [*actions, *self._lifecycle.specs_read(event)]
+        return [*self._launching.specs_read(event), *actions, *self._lifecycle.specs_read(event)]
 
     def _pending_due(self, event: PendingDue, moment: Moment) -> list[Action]:
         return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]
