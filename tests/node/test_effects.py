@@ -21,9 +21,11 @@ from shardkeeper.domain.planner.actions import (
     Report,
     Tell,
     Wake,
+    Warm,
 )
 from shardkeeper.domain.planner.events import PullDue
 from shardkeeper.domain.runs import AttemptStatus
+from shardkeeper.domain.specs import Isolation
 from shardkeeper.node.board import Board
 from shardkeeper.node.effects import Effects, Lanes
 from shardkeeper.node.orders import OrderLimits
@@ -116,3 +118,8 @@ def test_a_dead_incarnations_attempts_are_killed_at_once_each_under_its_claim() 
         ("workers", "stop", (key(run_id=2), 1, 0.0)),
         ("workers", "stop", (key(run_id=3), 4, 0.0)),
     ]
+
+
+def test_workers_are_asked_for_before_there_is_anything_for_them() -> None:
+    heard = handed_over(Warm(Isolation.THREAD), Warm(Isolation.PROCESS))
+    assert heard == [("workers", "warm", ("thread",)), ("workers", "warm", ("process",))]
