@@ -89,9 +89,9 @@ def test_what_arrives_while_a_call_is_under_way_is_gathered_into_the_next(bench:
     assert bench.port.next() == ["b", "c", "d"]
 
 
-def in_a_crowd(gather_s: float, long_s: float) -> Bench:
+def in_a_crowd(gather_s: float, long_s: float, enough: int = 100) -> Bench:
     """A lane that gathers, whose last call had two actions."""
-    bench = Bench(crowd=Crowd(gather_s, many=3, long_s=long_s))
+    bench = Bench(crowd=Crowd(gather_s, many=3, long_s=long_s, enough=enough))
     fill(bench, "a", "b")
     bench.lane.start()
     assert bench.port.next() == ["a", "b"]
@@ -116,6 +116,14 @@ def test_after_a_call_with_many_they_are_gathered_for_longer() -> None:
     bench.port.answers.put(Done())
     with pytest.raises(Empty):
         bench.port.given.get(timeout=0.3)
+    bench.end()
+
+
+def test_where_enough_wait_already_no_more_are_gathered() -> None:
+    bench = in_a_crowd(gather_s=2 * PATIENCE_S, long_s=2 * PATIENCE_S, enough=2)
+    fill(bench, "c", "d")
+    bench.port.answers.put(Done())
+    assert bench.port.next() == ["c", "d"]
     bench.end()
 
 

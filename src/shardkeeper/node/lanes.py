@@ -75,11 +75,13 @@ class Rim(Generic[A]):
 class Crowd:
     """A call costs the store as much as many of its rows do: when the last one had several actions, more are gathered
     for ``gather_s`` seconds before the next, and for ``long_s`` when it had ``many``. Where they come one by one, each
-    goes at once. It leaves the processors to what is late meanwhile."""
+    goes at once; where ``enough`` of them wait already, they do, as more would gain nothing. It leaves the processors
+    to what is late meanwhile."""
 
     gather_s: float = 0.002
     many: int = 32
     long_s: float = 0.01
+    enough: int = 512
 
 
 class ThreadLane(Generic[A]):
@@ -144,8 +146,8 @@ class ThreadLane(Generic[A]):
     def _gather(self) -> list[A] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
-            if self._crowd is not None and self._lately > 1:
-                crowd = self._crowd
+            crowd = self._crowd
+            if crowd is not None and self._lately > 1 and len(self._waiting) < crowd.enough:
                 gather_s = crowd.long_s if self._lately >= crowd.many else crowd.gather_s
                 self._changed.wait_for(lambda: self._stopping, gather_s)
             if self._stopping:

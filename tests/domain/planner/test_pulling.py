@@ -384,6 +384,18 @@ def test_nothing_is_pulled_ahead_while_nobody_knows_how_long_tasks_take() -> Non
     assert hint(desk) == [Pull(desk.incarnation, 2)]
 
 
+def test_when_a_quarter_of_what_is_held_ahead_has_ended_more_is_pulled() -> None:
+    desk = on_demand(Desk(capacity=2, most_ahead=41).up())
+    for _ in range(50):
+        desk.planner.mind.holdings.lasted(0.001)
+    assert hint(desk) == [Pull(desk.incarnation, 42)]
+    held = [submitted(number) for number in range(1, 43)]
+    pulled(desk, 42, *held)
+    for one in held[:9]:
+        assert of(over(desk, one), Pull) == []
+    assert of(over(desk, held[9]), Pull) == [Pull(desk.incarnation, 10)]
+
+
 def test_how_long_tasks_take_is_known_after_a_few() -> None:
     holdings = on_demand(Desk(capacity=2).up()).planner.mind.holdings
     for _ in range(20):

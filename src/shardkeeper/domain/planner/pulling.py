@@ -190,7 +190,8 @@ class Pulling:
         if not self._more or self._under_way:
             return []
         holdings = self._mind.holdings
-        worth = max(1, (holdings.ahead - 1) // 2)
+        # early enough that the workers have something to do until the answer is here
+        worth = max(1, (holdings.ahead - 1) // 4)
         return self.look() if holdings.room_to_pull(self._mind.settings.busy_at) >= worth else []
 
     def specs_read(self, event: SpecsRead) -> None:
