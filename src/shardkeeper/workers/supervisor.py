@@ -40,8 +40,8 @@ _LOG = logging.getLogger(__name__)
 _CLOSING_KILL_S = 1.0
 _LONGEST_WAIT_S = 3600.0
 _MANY, _GATHER_S = 4, 0.001
-"""After a turn in which so many attempts ended, the next begins so much later: under load one word of the supervisor is
-for many attempts, and its workers need not wake it for each. They have orders enough for longer than that.
+"""After a turn in which so many short attempts ended, the next begins so much later: under load one word of the
+supervisor is for many attempts, and its workers need not wake it for each. They have orders enough for longer.
 """
 
 Broken = Callable[[str, Exception], None]
@@ -325,7 +325,7 @@ class Supervisor:
     def _ended(self, worker: Worker, flight: Flight, message: Message) -> None:
         ending, lasted_ms = ending_of(flight, message)
         worker.release(flight)
-        self._endings += 1
+        self._endings += flight.short
         now = time.monotonic()
         worker.moved_at = now
         worker.silent = False
