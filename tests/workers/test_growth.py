@@ -57,6 +57,8 @@ def test_more_begin_at_a_time_in_the_shared_worker_when_there_may_be_more_and_fe
     ]
     hall.told("waiting-0")
     hall.workers.resize(3)
+    # both, in whatever order they begin: one that finds its file there is over at once, and gets others behind it
+    hall.told("waiting-1")
     hall.told("waiting-2")
     hall.workers.resize(1)
     for file in files[:2]:
