@@ -71,6 +71,28 @@ def test_more_begin_at_a_time_in_the_shared_worker_when_there_may_be_more_and_fe
     assert all(hall.ending(order).status is EndingStatus.COMPLETED for order in orders)
 
 
+def test_after_a_shrinkage_not_even_a_short_one_begins_beside_one_that_runs(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=2)
+    files = [hall.folder / f"go-{number}" for number in range(2)]
+    first, second = (
+        hall.submit("Turns", {"do": "wait", "file": str(file)}, item=number, isolation="thread")
+        for number, file in enumerate(files)
+    )
+    hall.told("waiting-0")
+    hall.told("waiting-1")
+    for _ in range(30):
+        hall.run("Turns")  # from now on these count as short
+    hall.workers.resize(1)
+    files[0].touch()
+    hall.ending(first)
+    late = {"do": "wait", "file": str(files[0])}
+    third = hall.submit("Turns", late, item=2, isolation="thread")
+    hall.run("Turns")
+    assert not (hall.folder / "waiting-2").exists()
+    files[1].touch()
+    assert [hall.ending(one).status for one in (second, third)] == [EndingStatus.COMPLETED] * 2
+
+
 def test_idle_workers_above_the_minimum_end_after_a_while(open_hall: OPEN_HALL) -> None:
     hall = open_hall(capacity=4, minimum=1, idle_s=0.2)
     waits = {"do": "wait", "file": str(hall.folder / "go")}

@@ -122,6 +122,9 @@ class Desk:
         # again, where some of them could not be sent
         while (room := min(len(queue), len(shared.free), capacity - len(shared.flights))) > 0:
             self._send([queue.popleft() for _ in range(room)], shared)
+        # where long ones hold all places, the others wait here; after a shrinkage more hold them than there are
+        if sum(not one.short for one in shared.flights.values()) >= capacity:
+            return
         while several := self._next(
             queue, min(len(shared.free), capacity + self._ahead(queue) - len(shared.flights))
         ):
