@@ -36,7 +36,8 @@ all of them change.
   outcome and times recorded and fenced. `process`: in a supervised process that can be killed alone; `thread`: threads
   of one such process. PostgreSQL flushes each commit to disk; peers use the same server.
 
-What is not like for like:
+Where a peer is ahead, [performance](../performance.md#where-the-next-walls-stand) tells what buys that, and what would
+close it. What is not like for like:
 
 {notes}
 """
