@@ -54,7 +54,7 @@ GUARDS: tuple[Mutation, ...] = (
         "1, 9",
         "a job switched off before the sweep",
         "fires",
-        1,
+        23,
         patches=((accounting, "_why_idle", common.no),),
     ),
     Mutation(

@@ -12,7 +12,7 @@ from tests.simulation.mutations import Mutation
 from tests.simulation.stories import of_nodes
 
 GUARDS: tuple[Mutation, ...] = (
-    Mutation("5", "only the holder records an outcome", "attempts", 3, mutants.AnybodyRecords),
+    Mutation("5", "only the holder records an outcome", "attempts", 5, mutants.AnybodyRecords),
     Mutation("5", "a repeated outcome is a success", "attempts", 8, mutants.RepeatsAreUnknown),
     Mutation("5", "the counter of open items closes the run", "endings", 1, mutants.RunsCloseEarly),
     Mutation("5", "COMPLETED clears the checkpoint", "attempts", 1, mutants.CheckpointsStay),
@@ -27,17 +27,17 @@ GUARDS: tuple[Mutation, ...] = (
         1,
         patches=((closing, "release_live_run", common.no),),
     ),
-    Mutation("5", "a follow-up waits for all that it follows", "follow_ups", 12, mutants.GatesOpenAtTheFirst),
-    Mutation("5", "what failed for good is rolled back", "follow_ups", 3, mutants.NothingIsRolledBack),
-    Mutation("5", "it is rolled back once", "follow_ups", 3, mutants.RolledBackForEver),
+    Mutation("5", "a follow-up waits for all that it follows", "follow_ups", 5, mutants.GatesOpenAtTheFirst),
+    Mutation("5", "what failed for good is rolled back", "follow_ups", 1, mutants.NothingIsRolledBack),
+    Mutation("5", "it is rolled back once", "follow_ups", 1, mutants.RolledBackForEver),
     Mutation(
         "5",
         "a claim that is over is never begun again",
         "witnesses",
-        3,
+        21,
         patches=((Holdings, "is_over", common.never),),
     ),
-    Mutation("6", "`max_attempts`", "attempts", 1, mutants.RetriedForEver),
+    Mutation("6", "`max_attempts`", "attempts", 2, mutants.RetriedForEver),
     Mutation(
         "6",
         "a node asks for the next try",
@@ -45,7 +45,7 @@ GUARDS: tuple[Mutation, ...] = (
         1,
         patches=((node_closing, "retry_after", common.no),),
     ),
-    Mutation("6, 7", "`max_takeovers`, failover, each_node, stop", "attempts", 2, mutants.ReissuedForEver),
+    Mutation("6, 7", "`max_takeovers`, failover, each_node, stop", "attempts", 1, mutants.ReissuedForEver),
     Mutation(
         "6",
         "each takeover counts",
@@ -54,7 +54,7 @@ GUARDS: tuple[Mutation, ...] = (
         patches=((leases, "next_attempt", nodes.lost_for_nothing),),
     ),
     Mutation(
-        "6", "a takeover is no try", "attempts", 2, patches=((leases, "next_attempt", nodes.lost_is_tried),)
+        "6", "a takeover is no try", "attempts", 23, patches=((leases, "next_attempt", nodes.lost_is_tried),)
     ),
     Mutation("6", "what is lost gets its next attempt", "attempts", 1, mutants.NothingIsReissued),
     Mutation(

@@ -12,7 +12,7 @@ from tests.simulation.mutations import Mutation
 from tests.simulation.stories import of_jobs, of_nodes
 
 GUARDS: tuple[Mutation, ...] = (
-    Mutation("3", "no run before the fire time", "fires", 20, mutants.CreatedEarly),
+    Mutation("3", "no run before the fire time", "fires", 9, mutants.CreatedEarly),
     Mutation(
         "3",
         "what was too early is asked for again",
@@ -20,7 +20,7 @@ GUARDS: tuple[Mutation, ...] = (
         of_jobs.clocks_that_are_ahead,
         patches=((Creating, "_go_on", work.deaf_to(Creation.EARLY)),),
     ),
-    Mutation("3", "on-time creation only within the window", "fires", 2, mutants.CreatedWhenOld),
+    Mutation("3", "on-time creation only within the window", "fires", 5, mutants.CreatedWhenOld),
     Mutation("3, 9", "one run per fire", "fires", 1, mutants.CreatedTwice),
     Mutation(
         "3",
@@ -33,7 +33,7 @@ GUARDS: tuple[Mutation, ...] = (
         "3",
         "what there is no room for is created all the same",
         "calm",
-        2,
+        53,
         patches=((CreationQueue, "due", work.waits_for_room_for_ever),),
     ),
     Mutation(

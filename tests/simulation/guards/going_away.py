@@ -18,7 +18,7 @@ GUARDS: tuple[Mutation, ...] = (
         "12",
         "outcomes wait for the store",
         "endings",
-        1,
+        5,
         patches=((OutcomesWork, "run", nodes.drops_what_is_not_answered),),
     ),
     Mutation(

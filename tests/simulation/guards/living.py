@@ -93,7 +93,7 @@ GUARDS: tuple[Mutation, ...] = (
         "7",
         "two readings in a row must agree",
         "zombies",
-        1,
+        3,
         patches=((Beating, "_reconcile", nodes.believes_one_reading),),
     ),
 )

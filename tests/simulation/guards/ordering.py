@@ -46,5 +46,5 @@ GUARDS: tuple[Mutation, ...] = (
     Mutation(
         "15", "no edit ends a pause", "fires", 1, patches=((Author, "put_job", work.edited_and_resumed),)
     ),
-    Mutation("16", "limits shared by nodes hold", "limits", 1, mutants.LimitsHaveRoomForOneMore),
+    Mutation("16", "limits shared by nodes hold", "limits", 2, mutants.LimitsHaveRoomForOneMore),
 )

@@ -14,9 +14,9 @@ from tests.simulation.mutations import Mutation
 
 GUARDS: tuple[Mutation, ...] = (
     Mutation("9", "the sweep", "endings", 1, patches=((MemorySweep, "sweep_begin", common.no),)),
-    Mutation("9", "it stays behind what is on time", "fires", 1, mutants.SweptToThisDay),
+    Mutation("9", "it stays behind what is on time", "fires", 7, mutants.SweptToThisDay),
     Mutation(
-        "9", "the watermark moves when the last slice is done", "fires", 1, mutants.WatermarkMovesAtOnce
+        "9", "the watermark moves when the last slice is done", "fires", 2, mutants.WatermarkMovesAtOnce
     ),
     Mutation(
         "9", "a run that exists is never MISSED", "fires", 1, patches=((sweep, "_existing", common.nothing),)
@@ -39,7 +39,7 @@ GUARDS: tuple[Mutation, ...] = (
         "9",
         "the misfire policy skips",
         "fires",
-        1,
+        2,
         patches=((accounting, "account", work.accounts_by(Misfire.ALL)),),
     ),
     Mutation("10", "one live run per job", "overlap", 1, patches=((creation, "take_live_run", common.yes),)),
