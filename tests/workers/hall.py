@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import select
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -147,14 +148,29 @@ def wait_until(condition: Callable[[], bool]) -> None:
         select.select([], [], [], 0.005)
 
 
+def freeze(pid: int) -> None:
+    """Returns when none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(_state_of(stat) == "T" for stat in Path(f"/proc/{pid}/task").glob("*/stat")))
+
+
+def thaw(pid: int) -> None:
+    """It goes on."""
+    os.kill(pid, signal.SIGCONT)
+
+
 def alive(pids: Iterable[int]) -> list[int]:
     """Those that live (a zombie does not)."""
     found = []
     for pid in pids:
         try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            state = _state_of(Path(f"/proc/{pid}/stat"))
         except OSError:
             continue
         if state not in "ZX":
             found.append(pid)
     return found
+
+
+def _state_of(stat: Path) -> str:
+    return stat.read_text().rpartition(")")[2].split()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pytest
@@ -14,6 +15,8 @@ from shardkeeper.ports.workers import (
     Isolation,
     WorkersChanged,
 )
+from shardkeeper.workers import crew
+from shardkeeper.workers.process import WorkerProcess
 
 from .hall import Hall, alive, wait_until
 
@@ -71,8 +74,32 @@ def test_more_begin_at_a_time_in_the_shared_worker_when_there_may_be_more_and_fe
     assert all(hall.ending(order).status is EndingStatus.COMPLETED for order in orders)
 
 
-def test_after_a_shrinkage_not_even_a_short_one_begins_beside_one_that_runs(open_hall: OPEN_HALL) -> None:
+def test_what_cannot_be_started_on_a_hint_is_no_trouble(
+    open_hall: OPEN_HALL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[WorkerProcess] = []
+
+    def start(*given: Any) -> WorkerProcess:
+        if started:
+            raise OSError("no more processes")
+        started.append(WorkerProcess(*given))
+        return started[0]
+
+    monkeypatch.setattr(crew, "WorkerProcess", start)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    hall = open_hall(capacity=8, restart_intensity=2)
+    hall.workers.warm("process")
+    hall.wait(WorkersChanged, lambda event: (event.alive, event.wanted, event.problem) == (1, 1, None))
+    assert hall.run("Simple", {"returns": 1}).result == 1
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_after_a_shrinkage_not_even_a_short_one_begins_beside_one_that_runs(
+    open_hall: OPEN_HALL, known: bool
+) -> None:
     hall = open_hall(capacity=2)
+    for _ in range(30 if known else 0):
+        hall.run("Turns")  # so that those below were taken for short ones, too
     files = [hall.folder / f"go-{number}" for number in range(2)]
     first, second = (
         hall.submit("Turns", {"do": "wait", "file": str(file)}, item=number, isolation="thread")
@@ -82,6 +109,11 @@ def test_after_a_shrinkage_not_even_a_short_one_begins_beside_one_that_runs(open
     hall.told("waiting-1")
     for _ in range(30):
         hall.run("Turns")  # from now on these count as short
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    assert supervisor.crew.shared is not None
+    held = list(supervisor.crew.shared.flights.values())
+    wait_until(lambda: not any(flight.short for flight in held))
     hall.workers.resize(1)
     files[0].touch()
     hall.ending(first)
@@ -147,7 +179,7 @@ def test_warmed_workers_that_get_nothing_to_do_end_after_a_while(
     def workers() -> list[int]:
         return alive(child.pid for child in psutil.Process().children() if child.pid not in before)
 
-    # the guard stays, and goes with the last of them
+    # the guard stays until the end
     wait_until(lambda: len(workers()) == 2)
     wait_until(lambda: len(workers()) == 1)
     assert hall.run("Report", isolation=isolation).status is EndingStatus.COMPLETED

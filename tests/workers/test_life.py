@@ -24,7 +24,7 @@ from shardkeeper.workers.pool import ProcessWorkers
 from shardkeeper.workers.settings import task_environment
 from shardkeeper.workers.strays import MARK, descendants
 
-from .hall import TASKS, Hall, alive, settings, wait_until
+from .hall import TASKS, Hall, alive, freeze, settings, wait_until
 
 OPEN_HALL = Callable[..., Hall]
 
@@ -151,7 +151,7 @@ def test_an_order_that_had_not_begun_when_its_worker_died_runs_in_another(open_h
     supervisor = hall.workers._supervisor
     assert supervisor is not None
     (worker,) = supervisor.crew.own
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     order = hall.submit("Simple", {"returns": 1})
     wait_until(lambda: bool(worker.flights))
     os.kill(pid, signal.SIGKILL)

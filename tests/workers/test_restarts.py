@@ -46,6 +46,16 @@ def test_those_that_die_together_count_once() -> None:
     assert (one.problem, one.count) == (None, 20)
 
 
+def test_starts_that_come_to_nothing_together_count_once() -> None:
+    one = restarts(intensity=3)
+    for _ in range(5):
+        one.not_started("no memory", others_live=False, now=100.0)
+    assert one.problem is None
+    for _ in range(2):
+        one.not_started("no memory", others_live=False, now=one.next_start_at)
+    assert one.problem == "no memory"
+
+
 def test_deaths_far_apart_are_forgotten() -> None:
     one = restarts(intensity=3)
     for number in range(50):
@@ -116,6 +126,26 @@ def test_a_node_whose_workers_die_takes_no_work_and_tries_again_by_itself(open_h
         WorkersChanged, lambda event: event.problem is None and event.restarts == 2 and event.alive == 1
     )
     assert hall.events.index(again) > hall.events.index(told)
+    assert hall.run("Simple", {"returns": 1}).result == 1
+
+
+@pytest.mark.parametrize("minimum", [2, 1])
+def test_a_node_that_has_given_up_recovers_though_some_of_its_workers_live(
+    open_hall: OPEN_HALL, minimum: int
+) -> None:
+    hall = open_hall(capacity=minimum, minimum=minimum, restart_intensity=0)
+    hall.wait(WorkersChanged, lambda event: event.alive == minimum)
+    killed = (
+        hall.run("Report").result["pid"]
+        if minimum == 2
+        else hall.run("Report", isolation="thread").result["pid"]
+    )
+    os.kill(killed, signal.SIGKILL)
+    hall.wait(WorkersChanged, lambda event: event.problem is not None)
+    hall.wait(
+        WorkersChanged,
+        lambda event: event.problem is None and event.restarts == 1 and event.alive == minimum,
+    )
     assert hall.run("Simple", {"returns": 1}).result == 1
 
 

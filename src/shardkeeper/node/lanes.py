@@ -75,8 +75,8 @@ class Rim(Generic[A]):
 class Crowd:
     """A call costs the store as much as many of its rows do: when the last one had several actions, more are gathered
     for ``gather_s`` seconds before the next, and for ``long_s`` when it had ``many``. Where they come one by one, each
-    goes at once; where ``enough`` of them wait already, they do, as more would gain nothing. It leaves the processors
-    to what is late meanwhile."""
+    goes at once; where ``enough`` of them wait already, they go at once, too, as more would gain nothing. To gather
+    leaves the processors to what is late meanwhile."""
 
     gather_s: float = 0.002
     many: int = 32

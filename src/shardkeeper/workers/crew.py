@@ -17,6 +17,8 @@ from shardkeeper.workers.strays import MARK
 
 _OWN_SLOTS, _SHARED_SLOTS = 256, 1024
 """How many orders a worker can hold."""
+_MOST_WARM = 4
+"""Workers of one attempt that are started on a hint: processors that a container may not use are shown all the same."""
 
 
 class Crew:
@@ -50,12 +52,12 @@ class Crew:
 
     def warm(self, isolation: Isolation) -> None:
         """Attempts of this isolation may come: want the shared worker, or as many others as can start at the
-        same time."""
+        same time. A hint: what cannot be started, or ends, is wanted again when there is something for it."""
         if isolation == "thread":
             self._shared_wanted = True
         else:
             processors = len(os.sched_getaffinity(0))
-            self._wanted = max(self._wanted, min(self.capacity, processors))
+            self._wanted = max(self._wanted, min(self.capacity, processors, _MOST_WARM))
 
     def want(self, orders: int, shared_orders: int, now: float) -> None:
         """Start what is needed for so many waiting orders, unless the last starts came to nothing a moment ago."""
@@ -64,11 +66,17 @@ class Crew:
         room = self.capacity - busy_leavers
         needed = max(self._wanted, len(self.own) - starting + orders)
         self._wanted = min(self.capacity, needed)
-        # after giving up, one is tried
-        most = min(self._wanted, room) if self.restarts.problem is None else 1
-        while len(self.own) < most and now >= self.restarts.next_start_at:
-            self._start(False, now)
+        living = len(self.own) - starting
+        if self.restarts.problem is not None and 0 < room <= living and now >= self.restarts.next_start_at:
+            # all that there may be live: there is nothing to try
+            self.restarts.ready()
         given_up = self.restarts.problem is not None
+        # after giving up, one is tried beyond those that live
+        most = min(living + 1 if given_up else self._wanted, room)
+        while len(self.own) < most and now >= self.restarts.next_start_at:
+            if not self._start(False, now) and not orders:
+                # what cannot be had is not asked for again before there is something for it
+                self._wanted = min(self._wanted, max(self.settings.minimum, len(self.own)))
         wanted = shared_orders or self._shared_wanted
         if wanted and self.shared is None and not given_up and now >= self.restarts.next_start_at:
             self._start(True, now)
@@ -77,9 +85,7 @@ class Crew:
     @property
     def starts_missing(self) -> bool:
         """Whether there are fewer than wanted: look again at the next time for a start."""
-        if len(self.own) < self._wanted or self._shared_wanted:
-            return True
-        return self.restarts.problem is not None and not self.own
+        return len(self.own) < self._wanted or self._shared_wanted or self.restarts.problem is not None
 
     def surplus(self, idle: list[Worker], now: float) -> list[Worker]:
         """Of the idle ones, longest idle first, those that have been so for long and are not needed warm."""
@@ -99,7 +105,8 @@ class Crew:
             since.append(self.shared.idle_since)
         return min(since, default=NEVER) + self.settings.idle_s
 
-    def _start(self, shared: bool, now: float) -> None:
+    def _start(self, shared: bool, now: float) -> bool:
+        """Whether it could be."""
         try:
             if self._guard is None:
                 self._guard = self._start_guard()
@@ -108,13 +115,14 @@ class Crew:
             process = WorkerProcess(self.settings, f"{self._mark}.{self._count}", shared, slots)
         except OSError as error:
             self.restarts.not_started(f"a worker process cannot be started: {error}", self.any_ready, now)
-            return
+            return False
         worker = Worker(process, shared, now + self.settings.start_timeout_s)
         if shared:
             self.shared = worker
         else:
             self.own.append(worker)
         self._joined(worker)
+        return True
 
     def _start_guard(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in self.settings.environment.items() if name != MARK}

@@ -136,7 +136,7 @@ class Desk:
             return []
         entrypoint = queue[0].order.entrypoint
         taken: list[Flight] = []
-        while queue and len(taken) < most and queue[0].order.entrypoint == entrypoint:
+        while queue and len(taken) < most and _may_lie_behind(queue[0], entrypoint):
             taken.append(queue.popleft())
         return taken
 
@@ -150,8 +150,15 @@ class Desk:
             return
         now = time.monotonic()
         packets: list[bytes] = []
-        for flight in flights:
-            packets += self._packets_of(flight, worker, now)
+        places = self._crew.capacity if worker.shared else 1
+        for place, flight in enumerate(flights):
+            found = self._packets_of(flight, worker, now)
+            if found and flight.large and len(worker.flights) > places:
+                # it could not be taken back, nor could what lies behind it
+                worker.release(flight)
+                self.queue_of(flight).extendleft(reversed(flights[place:]))
+                break
+            packets += found
         if not packets:
             self.rest(worker)
             return
@@ -173,7 +180,9 @@ class Desk:
             worker.free.append(flight.slot)
             self.end(flight, failed_unbegun("BadOrder", f"the context is not JSON: {error}"))
             return []
-        flight.large = len(packets) > 1
+        if len(packets) > 1:
+            # what lies behind it cannot be taken back before it is read
+            flight.large, flight.short = True, False
         worker.hold(flight, now)
         if isinstance(flight.order, AttemptOrder):
             worker.process.allow_frames(flight.order.result_limit_bytes)
@@ -202,7 +211,7 @@ class Desk:
 
     def take_back(self, worker: Worker) -> None:
         """What it has not taken from its queue waits again, before all others."""
-        if worker.large or not worker.ready or not worker.flights:
+        if not worker.ready or not worker.flights or _has_unread_large(worker):
             return
         for seq in reversed(worker.process.outbox.take_back()):
             flight = worker.flights.get(seq)
@@ -214,6 +223,8 @@ class Desk:
     def look(self, worker: Worker, now: float) -> None:
         """Orders that lie behind one that takes its time."""
         flights = list(worker.flights.values())
+        if worker.shared:
+            self._tell_long_ones(flights, now)
         begun = sum(flight.begun for flight in flights)
         if begun == len(flights):
             return
@@ -238,6 +249,29 @@ class Desk:
         elif len(flights) > 1 and since_s > _SILENT_S:
             worker.silent = True
             self.take_back(worker)
+
+    def _tell_long_ones(self, flights: list[Flight], now: float) -> None:
+        """Of the shared worker's: those that were taken for short ones hold their places as long ones do."""
+        for flight in flights:
+            if flight.short and flight.begun:
+                flight.short = now - flight.seen_at < _STUCK_S
+                if flight.short:
+                    self._wait_until(flight.seen_at + _STUCK_S)
+
+
+def _may_lie_behind(flight: Flight, entrypoint: str) -> bool:
+    """Whether it is such a one, and, for all that is known, no larger than a packet."""
+    return flight.order.entrypoint == entrypoint and not flight.large
+
+
+def _has_unread_large(worker: Worker) -> bool:
+    """Whether one of several packets may still lie in its queue, in whole or in part."""
+    return any(
+        flight.large
+        and not (flight.begun or flight.importing)
+        and worker.process.page.begun(flight.slot, flight.seq) is None
+        for flight in worker.flights.values()
+    )
 
 
 def _all_short(worker: Worker) -> bool:

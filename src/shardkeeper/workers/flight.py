@@ -44,7 +44,7 @@ class Flight:
     slot = 0
     """Where its worker's page tells that it has begun."""
     large = False
-    """Too large to be taken back from its worker."""
+    """Of several packets: not to be taken back from its worker's queue."""
     short = False
     """Others like it took next to no time."""
     deaths = 0
@@ -52,6 +52,8 @@ class Flight:
     importing = False
     started_at: float | None = None
     """Wall clock, seconds since the epoch; None: not begun."""
+    seen_at = 0.0
+    """When it was seen to have begun."""
     code_version: str | None = None
     compensable = False
     phase: str | None = None
@@ -81,6 +83,7 @@ class Flight:
         """Its first phase begins."""
         assert isinstance(self.order, AttemptOrder)
         self.started_at = epoch_s
+        self.seen_at = now
         self.code_version = code_version
         self.compensable = compensable
         self.importing = False
@@ -150,8 +153,6 @@ class Worker:
         self.flights: dict[int, Flight] = {}
         self.free = list(range(process.page.slots))
         """Slots of its page that no flight holds."""
-        self.large = 0
-        """Flights that cannot be taken back."""
         self.moved_at = 0.0
         """When it was last seen to end something, or to get its only order."""
         self.idle_since = 0.0
@@ -163,13 +164,11 @@ class Worker:
         if not self.flights:
             self.moved_at = now
         flight.worker = self
-        self.large += flight.large
         self.flights[flight.seq] = flight
 
     def release(self, flight: Flight) -> None:
         """It has nothing to do with that order any more."""
         del self.flights[flight.seq]
-        self.large -= flight.large
         self.free.append(flight.slot)
         flight.worker = None
 

@@ -54,8 +54,9 @@ class Restarts:
             self.not_started(reason, others_live, now)
 
     def not_started(self, reason: str, others_live: bool, now: float) -> None:
-        """A start came to nothing."""
-        self._in_vain += 1
+        """A start came to nothing. Those that did together count once."""
+        if now >= self.next_start_at:
+            self._in_vain += 1
         if self._in_vain >= _IN_VAIN and not others_live:
             self._give_up(reason, now)
         else:

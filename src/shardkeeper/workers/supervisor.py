@@ -40,8 +40,8 @@ _LOG = logging.getLogger(__name__)
 _CLOSING_KILL_S = 1.0
 _LONGEST_WAIT_S = 3600.0
 _MANY, _GATHER_S = 4, 0.001
-"""After a turn in which so many short attempts ended, the next begins so much later: under load one word of the
-supervisor is for many attempts, and its workers need not wake it for each. They have orders enough for longer.
+"""After a turn in which so many short attempts ended, and whose workers have more to do, the next begins so much later:
+under load one word of the supervisor is for many attempts, and its workers need not wake it for each.
 """
 
 Broken = Callable[[str, Exception], None]
@@ -63,7 +63,8 @@ class Supervisor:
         self._by_fd: dict[int, Callable[[int], None]] = {self._awake: self._woken}
         self._numbers = itertools.count(1)
         self._look_at = 0.0
-        self._endings = 0
+        self._quick: list[Worker] = []
+        """Whose short attempts ended in this turn, once for each."""
         self._closing = False
         self._close_at = NEVER
         tell = self._said.append
@@ -127,7 +128,7 @@ class Supervisor:
             worker.process.close()
 
     def _turn(self) -> None:
-        self._endings = 0
+        self._quick.clear()
         now = time.monotonic()
         wait_s = min(_LONGEST_WAIT_S, max(0.0, self._look_at - now))
         for fd, events in self._poll.poll(wait_s):
@@ -142,7 +143,7 @@ class Supervisor:
             self._staff(now)
             self.desk.dispatch_ahead()
         self._speak()
-        if self._endings >= _MANY:
+        if len(self._quick) >= _MANY and all(worker.flights for worker in self._quick):
             time.sleep(_GATHER_S)
 
     def _speak(self) -> None:
@@ -325,7 +326,8 @@ class Supervisor:
     def _ended(self, worker: Worker, flight: Flight, message: Message) -> None:
         ending, lasted_ms = ending_of(flight, message)
         worker.release(flight)
-        self._endings += flight.short
+        if flight.short:
+            self._quick.append(worker)
         now = time.monotonic()
         worker.moved_at = now
         worker.silent = False

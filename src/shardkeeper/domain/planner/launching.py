@@ -1,4 +1,4 @@
-"""From claim to worker: an attempt is started under exactly the versions its run pins, by workers that are warm."""
+"""From claim to worker: an attempt is started under exactly the versions its run pins."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from shardkeeper.domain.accounting import NO_NODE
 from shardkeeper.domain.attempts import Claimed
 from shardkeeper.domain.facts import AttemptClaimed
 from shardkeeper.domain.outcomes import Outcome
-from shardkeeper.domain.planner.actions import Action, Decline, Launch, ReadPinned, Record, Tell, Warm
-from shardkeeper.domain.planner.events import Moment, PinnedRead, SpecsRead
+from shardkeeper.domain.planner.actions import Action, Decline, Launch, ReadPinned, Record, Tell
+from shardkeeper.domain.planner.events import Moment, PinnedRead
 from shardkeeper.domain.planner.holdings import Holding
 from shardkeeper.domain.planner.mind import Mind
 from shardkeeper.domain.runs import AttemptKey, AttemptStatus
-from shardkeeper.domain.specs import Isolation, Strategy
+from shardkeeper.domain.specs import Strategy
 from shardkeeper.domain.view import matches
 
 NO_ELIGIBLE_NODE = "NoEligibleNode"
@@ -25,24 +25,11 @@ STOPPED_UNBEGUN = "stopped before it began"
 
 
 class Launching:
-    """Keeps claimed attempts whose pinned versions are still being read, and has workers made for what jobs ask."""
+    """Keeps claimed attempts whose pinned versions are still being read."""
 
     def __init__(self, mind: Mind) -> None:
         self._mind = mind
         self._parked: dict[AttemptKey, Claimed] = {}
-        self._cold = set(Isolation)
-        """What no job has asked for yet."""
-
-    def specs_read(self, event: SpecsRead) -> list[Action]:
-        """Have workers started for each isolation when the first job is read that asks for it: a process takes longer
-        to start than all that stands between a fire and its attempt."""
-        actions: list[Action] = []
-        for history in event.jobs.values() if self._cold else ():
-            impl = self._mind.catalog.newest_impl(history.last.spec.impl_spec) if history.last else None
-            if impl is not None and impl.impl.isolation in self._cold:
-                self._cold.remove(impl.impl.isolation)
-                actions.append(Warm(impl.impl.isolation))
-        return actions
 
     def take(self, claimed: Iterable[Claimed], moment: Moment) -> list[Action]:
         """Hold what was claimed, and start it; what is held already is left alone."""

@@ -72,6 +72,7 @@ from shardkeeper.domain.planner.lifecycle import Lifecycle
 from shardkeeper.domain.planner.mind import Mind, Standing
 from shardkeeper.domain.planner.pulling import Pulling
 from shardkeeper.domain.planner.settings import PlannerSettings
+from shardkeeper.domain.planner.warming import Warming
 
 Handler = Callable[[Any, Moment], list[Action]]
 
@@ -93,6 +94,7 @@ class Planner:
         self._adoption = Adoption(self.mind, self._launching)
         self._pulling = Pulling(self.mind, self._launching)
         self._closing = Closing(self.mind)
+        self._warming = Warming(self.mind)
         self._lifecycle = Lifecycle(self.mind, self._firing, self._adoption, self._launching, self._pulling)
         self._beating = Beating(self.mind, self._lifecycle, self._firing, self._adoption)
         self._handlers = self._table()
@@ -168,7 +170,7 @@ class Planner:
     def _specs_read(self, event: SpecsRead, moment: Moment) -> list[Action]:
         actions = self._firing.specs_read(event, moment)
         self._pulling.specs_read(event)
-        return [*self._launching.specs_read(event), *actions, *self._lifecycle.specs_read(event)]
+        return [*self._warming.specs_read(event), *actions, *self._lifecycle.specs_read(event)]
 
     def _pending_due(self, event: PendingDue, moment: Moment) -> list[Action]:
         return [*self._adoption.due(event, moment), *self._pulling.tidy(moment), *self._pulling.look()]

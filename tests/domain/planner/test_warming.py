@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from shardkeeper.domain.catalog import ImplHistory, ImplInForce, JobHistory
 from shardkeeper.domain.planner.actions import Action, Warm
 from shardkeeper.domain.planner.events import SpecsRead
@@ -17,11 +21,13 @@ def impl(isolation: Isolation, number: int) -> ImplHistory:
 IMPLS = {f"in-{isolation}": impl(isolation, 1 + number) for number, isolation in enumerate(Isolation)}
 
 
-def read(desk: Desk, *jobs: str, isolation: Isolation, deleted: bool = False) -> list[Action]:
+def read(desk: Desk, *jobs: str, isolation: Isolation, deleted: bool = False, **spec: Any) -> list[Action]:
     """What is done about these jobs, which are read."""
     until = T0 if deleted else None
     histories = {
-        name: JobHistory((JobVersion(JobSpec(name, f"in-{isolation}"), 10 + number, LONG_AGO, until),))
+        name: JobHistory(
+            (JobVersion(JobSpec(name, f"in-{isolation}", **spec), 10 + number, LONG_AGO, until),)
+        )
         for number, name in enumerate(jobs)
     }
     return desk.tell(SpecsRead(histories, IMPLS))
@@ -34,5 +40,10 @@ def test_each_isolation_is_warmed_once_when_the_first_job_asks_for_it() -> None:
     assert of(read(desk, "d", isolation=Isolation.THREAD), Warm) == [Warm(Isolation.THREAD)]
 
 
-def test_what_only_a_deleted_job_asked_for_is_not_warmed() -> None:
-    assert of(read(Desk().up(), "a", isolation=Isolation.THREAD, deleted=True), Warm) == []
+@pytest.mark.parametrize(
+    "spec", [{"deleted": True}, {"enabled": False}, {"node_selector": {"zone": "elsewhere"}}]
+)
+def test_what_only_a_job_asks_for_that_does_not_run_here_is_not_warmed(spec: dict[str, Any]) -> None:
+    desk = Desk().up()
+    assert of(read(desk, "a", isolation=Isolation.THREAD, **spec), Warm) == []
+    assert of(read(desk, "b", isolation=Isolation.THREAD), Warm) == [Warm(Isolation.THREAD)]
