@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg
 
+from bench.idle import idle_processors
+
 
 def machine(connection: psycopg.Connection[Any]) -> dict[str, str]:
     """Processor, cores, versions, day."""
@@ -19,6 +21,7 @@ def machine(connection: psycopg.Connection[Any]) -> dict[str, str]:
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
         "cores": str(os.cpu_count()),
+        "idle processors": idle_processors(),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "PostgreSQL": str(row[0]) if row else "?",

@@ -12,17 +12,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from bench.cluster import Cluster, cluster
+from bench.idle import AWAKE, kept_awake
 from bench.machine import machine
 from bench.on_demand.answer import HEAD, cells, notes
 from bench.on_demand.bare import BareInserts
 from bench.on_demand.contenders import measure
 from bench.on_demand.lineup import ours, peers
 from bench.on_demand.options import Options
-from bench.on_demand.page import PAGE, document, page
+from bench.on_demand.page import document, page, place
 from bench.on_demand.rows import Row
 from bench.tables import text_table
 
@@ -30,11 +31,21 @@ from bench.tables import text_table
 def main() -> None:
     wanted = _arguments()
     options = Options(
-        wanted.tasks, min(wanted.singles, wanted.tasks // 2), wanted.samples, wanted.rounds, sql=wanted.sql
+        wanted.tasks,
+        min(wanted.singles, wanted.tasks // 2),
+        wanted.samples,
+        wanted.rounds,
+        sql=wanted.sql,
+        awake=wanted.awake,
     )
-    with cluster(nodes=0, workers=options.workers) as running:
+    with (
+        kept_awake() if options.awake else nullcontext(),
+        cluster(nodes=0, workers=options.workers) as running,
+    ):
         with running.connect() as connection:
             facts = machine(connection)
+        if options.awake:
+            facts["idle processors"] = AWAKE
         _say(", ".join(f"{name} {value}" for name, value in facts.items()))
         rows = _rows(running, options, wanted)
     _say(text_table(HEAD, [cells(row) for row in rows]))
@@ -43,8 +54,8 @@ def main() -> None:
     if wanted.json:
         wanted.json.write_text(json.dumps(document(rows, options, facts), indent=1) + "\n")
     if wanted.write:
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(page(rows, options, facts))
+        place(options).parent.mkdir(parents=True, exist_ok=True)
+        place(options).write_text(page(rows, options, facts))
 
 
 def _rows(running: Cluster, options: Options, wanted: argparse.Namespace) -> list[Row]:
@@ -70,7 +81,7 @@ def _arguments() -> argparse.Namespace:
         "--peers", nargs="*", metavar="NAME", help="peers alone: all, or those whose names have one of these"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures for programs")
-    parser.add_argument("--write", action="store_true", help="renew docs/benchmarks/on-demand.md")
+    parser.add_argument("--write", action="store_true", help="renew the page in docs/benchmarks")
     parser.add_argument("--tasks", type=int, default=standard.tasks, help="a backlog's (%(default)s)")
     parser.add_argument(
         "--singles", type=int, default=standard.singles, help="of them submitted one by one (%(default)s)"
@@ -78,6 +89,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=standard.samples, help="pick-ups (%(default)s)")
     parser.add_argument("--rounds", type=int, default=standard.rounds, help="(%(default)s)")
     parser.add_argument("--sql", action="store_true", help="submit by SQL also where there is a client")
+    parser.add_argument(
+        "--awake",
+        action="store_true",
+        help="keep idle processors from halting (/dev/cpu_dma_latency; root), and write a page of its own",
+    )
     return parser.parse_args()
 
 

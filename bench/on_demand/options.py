@@ -17,3 +17,5 @@ class Options:
     workers: int = 2
     sql: bool = False
     """Submit by SQL also where there is a client."""
+    awake: bool = False
+    """Measure while idle processors do not halt."""

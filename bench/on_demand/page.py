@@ -1,4 +1,4 @@
-"""docs/benchmarks/on-demand.md, and the same figures as JSON."""
+"""docs/benchmarks/on-demand.md and on-demand-awake.md, and the same figures as JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from bench.on_demand.options import Options
 from bench.on_demand.rows import Row
 from bench.tables import markdown_table
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "on-demand.md"
+FOLDER = Path(__file__).parents[2] / "docs" / "benchmarks"
 
-TEXT = """# Work on demand, beside other queues
+AS_IT_IS = """# Work on demand, beside other queues
 
-Written by `make bench-on-demand WRITE=1`. Everything ran on one machine in one run; each figure is the median of
+Written by `make bench-on-demand WRITE=1`. How much of these figures is the waking of idle processors is to be seen from
+[the same where they do not halt](on-demand-awake.md)."""
+
+AWAKE = """# Work on demand, where idle processors do not halt
+
+Written by `make bench-on-demand AWAKE=1 WRITE=1`: all that is on [the page of the machine as it is](on-demand.md),
+measured while `/dev/cpu_dma_latency` keeps idle processors from halting. That is how machines are after `tuned-adm
+profile latency-performance`; where the kernel polls for a while before it halts they come near to it
+([performance](../performance.md#where-the-next-walls-stand))."""
+
+TEXT = """{head} Everything ran on one machine in one run; each figure is the median of
 {rounds} rounds, in each of which all took their turn. Compare rows of this table with each other; on another machine
 all of them change.
 
@@ -43,9 +53,15 @@ close it. What is not like for like:
 """
 
 
+def place(options: Options) -> Path:
+    """The page's."""
+    return FOLDER / ("on-demand-awake.md" if options.awake else "on-demand.md")
+
+
 def page(rows: Sequence[Row], options: Options, machine: Mapping[str, str]) -> str:
     """The whole file."""
     return TEXT.format(
+        head=AWAKE if options.awake else AS_IT_IS,
         rounds=options.rounds,
         machine="\n".join(f"- {name}: {value}" for name, value in machine.items()),
         table=markdown_table(HEAD, [cells(row) for row in rows]),

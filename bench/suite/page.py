@@ -27,7 +27,11 @@ Beside other systems: {beside}.
 {sections}
 """
 
-BESIDE = {"on-demand.md": "work on demand", "schedules.md": "schedules"}
+BESIDE = {
+    "on-demand.md": "work on demand",
+    "on-demand-awake.md": "work on demand where idle processors do not halt",
+    "schedules.md": "schedules",
+}
 """Pages of their own in FOLDER, linked where they have been written."""
 
 

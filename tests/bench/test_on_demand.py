@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bench.on_demand.answer import HEAD, cells, notes
 from bench.on_demand.contenders import Unavailable, measure
 from bench.on_demand.options import Options
-from bench.on_demand.page import document, page
+from bench.on_demand.page import document, page, place
 from bench.on_demand.rows import Round, Row
 
 
@@ -85,3 +85,10 @@ def test_the_document_has_each_round_of_each_row() -> None:
     told = document([row], Options(rounds=2), {"cores": "2"})
     assert [each["figures"]["whole_per_s"] for each in told["rows"][0]["rounds"]] == [3.0, 1.0]
     assert told["options"]["rounds"] == 2
+
+
+def test_what_was_measured_awake_has_a_page_of_its_own_that_says_so() -> None:
+    as_it_is, awake = Options(), Options(awake=True)
+    assert place(as_it_is) != place(awake)
+    assert "do not halt" in page([], awake, {}).splitlines()[0]
+    assert "do not halt" not in page([], as_it_is, {}).splitlines()[0]
