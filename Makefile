@@ -47,7 +47,7 @@ bench: servers ## the budget, scenario by scenario (`make bench-NAME` for one): 
 bench-%: servers
 	@$(BIN)/python -m bench $* $(BENCH_FLAGS)
 
-bench-on-demand: servers ## submit, drain and pick up work on demand, beside other queues on this machine: make bench-on-demand [AWAKE=1]
+bench-on-demand: servers ## submit, drain and pick up work on demand, beside other queues on this machine: make bench-on-demand [AWAKE=1] [WRITE=1]
 	@$(BIN)/python -m bench.on_demand $(if $(AWAKE),--awake) $(if $(WRITE),--write)
 
 bench-peers: servers ## schedules that fire every second, beside other schedulers on this machine: make bench-peers [QUICK=1]

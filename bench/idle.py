@@ -16,13 +16,14 @@ QUALITY = Path("/dev/cpu_dma_latency")
 _DRIVER = Path("/sys/devices/system/cpu/cpuidle/current_driver")
 _POLLS_NS = Path("/sys/module/haltpoll/parameters/guest_halt_poll_ns")
 
-AWAKE = "never halt (`--awake`)"
+AWAKE = "asked not to halt (`--awake`)"
 
 
 def idle_processors() -> str:
     """How they idle by this machine's settings."""
-    driver = _read(_DRIVER) or "unknown"
-    polls_ns = _read(_POLLS_NS)
+    driver, polls_ns = _read(_DRIVER), _read(_POLLS_NS)
+    if driver is None:
+        return "not told"
     if driver != "haltpoll" or polls_ns is None:
         return f"as {driver} has it"
     if polls_ns == "0":

@@ -16,7 +16,7 @@ from bench import idle
         ("haltpoll", "0", "halt at once (haltpoll, 0 µs)"),
         ("haltpoll", "200000", "poll for 200 µs before they halt (haltpoll)"),
         ("intel_idle", None, "as intel_idle has it"),
-        (None, None, "as unknown has it"),
+        (None, None, "not told"),
     ],
 )
 def test_the_machine_s_own_settings_are_told(

@@ -148,10 +148,19 @@ def wait_until(condition: Callable[[], bool]) -> None:
         select.select([], [], [], 0.005)
 
 
+def take_for_short(hall: Hall) -> None:
+    """Whatever this machine's hiccups have made of it."""
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    for _ in range(100):
+        supervisor.desk._pace.lasted("ill_behaved:Turns", 0.00001)
+
+
 def freeze(pid: int) -> None:
     """Returns when none of its threads runs any more."""
     os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: all(_state_of(stat) == "T" for stat in Path(f"/proc/{pid}/task").glob("*/stat")))
+    threads = Path(f"/proc/{pid}/task")
+    wait_until(lambda: all(_state_of(stat) in "TX" for stat in threads.glob("*/stat")))
 
 
 def thaw(pid: int) -> None:
@@ -163,14 +172,14 @@ def alive(pids: Iterable[int]) -> list[int]:
     """Those that live (a zombie does not)."""
     found = []
     for pid in pids:
-        try:
-            state = _state_of(Path(f"/proc/{pid}/stat"))
-        except OSError:
-            continue
-        if state not in "ZX":
+        if _state_of(Path(f"/proc/{pid}/stat")) not in "ZX":
             found.append(pid)
     return found
 
 
 def _state_of(stat: Path) -> str:
-    return stat.read_text().rpartition(")")[2].split()[0]
+    """X, dead, where it is gone."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"

@@ -9,7 +9,7 @@ import pytest
 from shardkeeper.ports.workers import AttemptEnded, AttemptOrder, AttemptStarted, EndingStatus
 from shardkeeper.workers.flight import Worker
 
-from .hall import Hall, freeze, thaw, wait_until
+from .hall import Hall, freeze, take_for_short, thaw, wait_until
 
 OPEN_HALL = Callable[..., Hall]
 ISOLATIONS = pytest.mark.parametrize("isolation", ["process", "thread"])
@@ -19,14 +19,6 @@ def warm(hall: Hall, isolation: str = "process") -> None:
     """Until orders of this entrypoint are known to be short."""
     for _ in range(30):
         hall.run("Turns", isolation=isolation)
-
-
-def take_for_short(hall: Hall) -> None:
-    """Whatever this machine's hiccups have made of it."""
-    supervisor = hall.workers._supervisor
-    assert supervisor is not None
-    for _ in range(100):
-        supervisor.desk._pace.lasted("ill_behaved:Turns", 0.00001)
 
 
 def workers_of(hall: Hall) -> list[Worker]:
@@ -182,8 +174,6 @@ def test_behind_an_order_of_several_packets_that_runs_another_is_stopped_unbegun
     wait_until(lambda: len(worker.flights) == 21)
     hall.workers.stop(behind[9].key, 1, 0.2)
     assert hall.ending(behind[9]).status is EndingStatus.STOPPED
-    # what would have been killed, would have been by now
-    hall.run("Turns")
     assert not hall.of(large)[1:]
     thaw(worker.process.pid)
     del behind[9]
@@ -200,10 +190,12 @@ def test_nothing_goes_ahead_to_one_that_holds_an_order_of_several_packets(
     warm(hall, isolation)
     take_for_short(hall)
     (worker,) = [one for one in workers_of(hall) if one.shared == (isolation == "thread")]
+    other = "thread" if isolation == "process" else "process"
+    hall.run("Turns", isolation=other)  # its worker is there
     freeze(worker.process.pid)
     large = hall.submit("Turns", {"returns": 0, "text": LARGE}, isolation=isolation)
     small = [hall.submit("Turns", {"returns": number}, isolation=isolation) for number in (1, 2)]
-    hall.run("Turns", isolation="thread" if isolation == "process" else "process")
+    hall.run("Turns", isolation=other)
     assert [flight.order for flight in list(worker.flights.values())] == [large]
     thaw(worker.process.pid)
     assert [hall.ending(order).result for order in (large, *small)] == [0, 1, 2]
@@ -215,29 +207,52 @@ def test_an_order_of_several_packets_does_not_go_ahead(open_hall: OPEN_HALL, iso
     warm(hall, isolation)
     take_for_short(hall)
     (worker,) = [one for one in workers_of(hall) if one.shared == (isolation == "thread")]
+    other = "thread" if isolation == "process" else "process"
+    hall.run("Turns", isolation=other)  # its worker is there
     freeze(worker.process.pid)
-    small = [hall.submit("Turns", {"returns": number}, isolation=isolation) for number in range(3)]
-    large = hall.submit("Turns", {"returns": 3, "text": LARGE}, isolation=isolation)
-    last = hall.submit("Turns", {"returns": 4}, isolation=isolation)
+    small = [hall.order("Turns", {"returns": number}, isolation=isolation) for number in range(3)]
+    large = hall.order("Turns", {"returns": 3, "text": LARGE}, isolation=isolation)
+    last = hall.order("Turns", {"returns": 4}, isolation=isolation)
+    hall.workers.submit(*small, large, last)
     wait_until(lambda: len(worker.flights) == 3)
-    hall.run("Turns", isolation="thread" if isolation == "process" else "process")
+    hall.run("Turns", isolation=other)
     assert [flight.order for flight in list(worker.flights.values())] == small
     thaw(worker.process.pid)
     assert [hall.ending(order).result for order in (*small, large, last)] == [0, 1, 2, 3, 4]
 
 
 @ISOLATIONS
-def test_an_order_of_several_packets_is_not_taken_back_as_the_worker_may_have_read_a_part(
-    open_hall: OPEN_HALL, isolation: str
-) -> None:
+def test_an_order_of_several_packets_is_not_taken_back(open_hall: OPEN_HALL, isolation: str) -> None:
     hall = open_hall(capacity=1)
     warm(hall, isolation)
     (worker,) = [one for one in workers_of(hall) if one.shared == (isolation == "thread")]
+    other = "thread" if isolation == "process" else "process"
+    hall.run("Turns", isolation=other)  # its worker is there
     freeze(worker.process.pid)
     large = hall.submit("Turns", {"returns": 1, "text": LARGE}, isolation=isolation)
     wait_until(lambda: bool(worker.flights))
     hall.workers.take_back(large.key, 1)
-    hall.run("Turns", isolation="thread" if isolation == "process" else "process")
+    hall.run("Turns", isolation=other)
     assert not hall.of(large)
     thaw(worker.process.pid)
     assert hall.ending(large).result == 1
+
+
+@pytest.mark.parametrize("capacity", [2, 3])
+def test_nothing_lies_behind_an_unread_order_of_several_packets_though_there_are_places(
+    open_hall: OPEN_HALL, capacity: int
+) -> None:
+    hall = open_hall(capacity=capacity)
+    warm(hall, "thread")
+    take_for_short(hall)
+    (worker,) = workers_of(hall)
+    freeze(worker.process.pid)
+    first = hall.order("Turns", {"returns": 0}, isolation="thread")
+    large = hall.order("Turns", {"returns": 1, "text": LARGE}, isolation="thread")
+    behind = [hall.order("Turns", {"returns": number}, isolation="thread") for number in range(2, 10)]
+    hall.workers.submit(first, large, *behind)
+    wait_until(lambda: len(worker.flights) == 2)
+    hall.run("Turns")
+    assert [flight.order for flight in list(worker.flights.values())] == [first, large]
+    thaw(worker.process.pid)
+    assert [hall.ending(order).result for order in (first, large, *behind)] == list(range(10))

@@ -18,7 +18,7 @@ from shardkeeper.ports.workers import (
 from shardkeeper.workers import crew
 from shardkeeper.workers.process import WorkerProcess
 
-from .hall import Hall, alive, wait_until
+from .hall import Hall, alive, take_for_short, wait_until
 
 OPEN_HALL = Callable[..., Hall]
 
@@ -74,23 +74,39 @@ def test_more_begin_at_a_time_in_the_shared_worker_when_there_may_be_more_and_fe
     assert all(hall.ending(order).status is EndingStatus.COMPLETED for order in orders)
 
 
+@pytest.mark.parametrize("isolation", ["process", "thread"])
 def test_what_cannot_be_started_on_a_hint_is_no_trouble(
-    open_hall: OPEN_HALL, monkeypatch: pytest.MonkeyPatch
+    open_hall: OPEN_HALL, monkeypatch: pytest.MonkeyPatch, isolation: Isolation
 ) -> None:
-    started: list[WorkerProcess] = []
+    hall = open_hall(capacity=8, minimum=1, restart_intensity=0)
+    hall.wait(WorkersChanged, lambda event: event.alive == 1)
+    refused: list[str] = []
 
     def start(*given: Any) -> WorkerProcess:
-        if started:
-            raise OSError("no more processes")
-        started.append(WorkerProcess(*given))
-        return started[0]
+        refused.append(isolation)
+        raise OSError("no more processes")
 
     monkeypatch.setattr(crew, "WorkerProcess", start)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
-    hall = open_hall(capacity=8, restart_intensity=2)
-    hall.workers.warm("process")
-    hall.wait(WorkersChanged, lambda event: (event.alive, event.wanted, event.problem) == (1, 1, None))
+    hall.workers.warm(isolation)
+    wait_until(lambda: bool(refused))
     assert hall.run("Simple", {"returns": 1}).result == 1
+    assert len(refused) == 1
+    changes = [event for event in hall.events if isinstance(event, WorkersChanged)]
+    assert [event.problem for event in changes if event.problem] == []
+    monkeypatch.undo()
+    assert hall.run("Simple", {"returns": 1}, isolation=isolation).result == 1
+
+
+def test_those_that_die_after_a_hint_before_they_can_do_anything_are_not_started_again(
+    open_hall: OPEN_HALL,
+) -> None:
+    hall = open_hall(capacity=2, python="/bin/false")
+    hall.workers.warm("process")
+    hall.wait(WorkersChanged, lambda event: event.restarts == min(2, len(os.sched_getaffinity(0))))
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    assert not supervisor.crew.starts_missing
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -98,8 +114,9 @@ def test_after_a_shrinkage_not_even_a_short_one_begins_beside_one_that_runs(
     open_hall: OPEN_HALL, known: bool
 ) -> None:
     hall = open_hall(capacity=2)
-    for _ in range(30 if known else 0):
-        hall.run("Turns")  # so that those below were taken for short ones, too
+    if known:
+        hall.run("Turns")
+        take_for_short(hall)
     files = [hall.folder / f"go-{number}" for number in range(2)]
     first, second = (
         hall.submit("Turns", {"do": "wait", "file": str(file)}, item=number, isolation="thread")
@@ -107,8 +124,7 @@ def test_after_a_shrinkage_not_even_a_short_one_begins_beside_one_that_runs(
     )
     hall.told("waiting-0")
     hall.told("waiting-1")
-    for _ in range(30):
-        hall.run("Turns")  # from now on these count as short
+    take_for_short(hall)
     supervisor = hall.workers._supervisor
     assert supervisor is not None
     assert supervisor.crew.shared is not None

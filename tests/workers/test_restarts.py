@@ -23,7 +23,7 @@ def restarts(intensity: int = 3) -> Restarts:
 
 def idle_death(one: Restarts, now: float) -> float:
     """Seconds until the next start."""
-    one.died("killed", by_task=False, was_ready=True, others_live=True, now=now)
+    one.died("killed", by_task=False, now=now)
     return one.next_start_at - now
 
 
@@ -46,14 +46,35 @@ def test_those_that_die_together_count_once() -> None:
     assert (one.problem, one.count) == (None, 20)
 
 
-def test_starts_that_come_to_nothing_together_count_once() -> None:
+def test_starts_that_come_to_nothing_together_count_once_however_far_apart_they_do() -> None:
     one = restarts(intensity=3)
-    for _ in range(5):
-        one.not_started("no memory", others_live=False, now=100.0)
-    assert one.problem is None
-    for _ in range(2):
-        one.not_started("no memory", others_live=False, now=one.next_start_at)
+    now = 100.0
+    for turn in range(3):
+        assert one.problem is None, turn
+        started_at = now
+        for _ in range(5):
+            now += 1.0
+            one.not_started("no memory", others_live=False, started_at=started_at, now=now)
     assert one.problem == "no memory"
+    assert one.next_start_at == pytest.approx(now - 4.0 + 5.0), "the first cool-down"
+
+
+def test_after_a_cool_down_one_start_that_comes_to_nothing_is_enough_whoever_lives() -> None:
+    one = restarts(intensity=3)
+    for _ in range(4):
+        idle_death(one, max(100.0, one.next_start_at))
+    assert one.problem is not None
+    tried_at = one.next_start_at
+    one.not_started("no memory", others_live=True, started_at=tried_at, now=tried_at + 0.5)
+    assert one.next_start_at == pytest.approx(tried_at + 0.5 + 10.0), "the second cool-down"
+
+
+def test_starts_that_were_under_way_when_it_gave_up_do_not_make_the_cool_down_longer() -> None:
+    one = restarts(intensity=0)
+    idle_death(one, 100.0)
+    until = one.next_start_at
+    one.not_started("no memory", others_live=False, started_at=99.0, now=101.0)
+    assert one.next_start_at == until
 
 
 def test_deaths_far_apart_are_forgotten() -> None:
@@ -80,9 +101,9 @@ def test_a_worker_that_lives_ends_the_trouble_and_the_next_cool_down_is_longer()
 def test_starts_that_come_to_nothing_are_a_problem_only_while_nobody_lives() -> None:
     one = restarts(intensity=100)
     for number in range(5):
-        one.not_started("no memory", others_live=True, now=1000.0 * number)
+        one.not_started("no memory", True, started_at=1000.0 * number, now=1000.0 * number)
     assert one.problem is None
-    one.not_started("no memory", others_live=False, now=10_000.0)
+    one.not_started("no memory", False, started_at=10_000.0, now=10_000.0)
     assert one.problem == "no memory"
 
 
@@ -90,7 +111,7 @@ def test_tasks_that_kill_their_workers_space_the_starts_and_no_more() -> None:
     one = restarts(intensity=3)
     now = 100.0
     for number in range(100):
-        one.died("exit 9", by_task=True, was_ready=True, others_live=False, now=now)
+        one.died("exit 9", by_task=True, now=now)
         wait_s = max(0.0, one.next_start_at - now)
         assert wait_s == 0.0 if number < 3 else wait_s < 1.01
         now += wait_s
@@ -147,6 +168,21 @@ def test_a_node_that_has_given_up_recovers_though_some_of_its_workers_live(
         lambda event: event.problem is None and event.restarts == 1 and event.alive == minimum,
     )
     assert hall.run("Simple", {"returns": 1}).result == 1
+
+
+def test_a_node_recovers_while_those_that_leave_take_all_places(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=1, restart_intensity=0)
+    waits = {"do": "wait", "file": str(hall.folder / "go")}
+    runs = hall.submit("Turns", waits)
+    hall.told("waiting-0")
+    hall.workers.recycle()
+    killed = hall.run("Report", isolation="thread").result["pid"]
+    os.kill(killed, signal.SIGKILL)
+    hall.wait(WorkersChanged, lambda event: event.problem is not None)
+    hall.wait(WorkersChanged, lambda event: event.problem is None and event.restarts == 1)
+    assert hall.run("Simple", {"returns": 1}, isolation="thread").result == 1
+    (hall.folder / "go").touch()
+    assert hall.ending(runs).status is EndingStatus.COMPLETED
 
 
 def test_a_poison_task_fails_each_time_and_takes_no_node_with_it(open_hall: OPEN_HALL) -> None:

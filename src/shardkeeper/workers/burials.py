@@ -41,7 +41,11 @@ class Burials:
         if not expected:
             reason = worker.reason or death
             _LOG.warning("%s", reason)
-            self._crew.restarts.died(reason, by_task, worker.ready, self._crew.any_ready, time.monotonic())
+            restarts, others_live, now = self._crew.restarts, self._crew.any_ready, time.monotonic()
+            if worker.ready or by_task:
+                restarts.died(reason, by_task, now)
+            else:
+                restarts.died_unready(reason, others_live, worker.started_at, now)
         if closing:
             self._desk.return_all("workers are closing")
         process.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
@@ -15,6 +16,7 @@ from shardkeeper.workers.restarts import Restarts
 from shardkeeper.workers.settings import WorkersSettings
 from shardkeeper.workers.strays import MARK
 
+_LOG = logging.getLogger(__name__)
 _OWN_SLOTS, _SHARED_SLOTS = 256, 1024
 """How many orders a worker can hold."""
 _MOST_WARM = 4
@@ -33,7 +35,6 @@ class Crew:
         self.leavers: list[Worker] = []
         self.restarts = Restarts(settings.restart_intensity, settings.restart_period_s, random.random)
         self._wanted = min(self.capacity, settings.minimum)
-        self._shared_wanted = False
         self._joined = joined
         self._mark = secrets.token_hex(8)
         self._count = 0
@@ -50,42 +51,43 @@ class Crew:
         """Whether somebody lives who can be given something."""
         return any(worker.ready for worker in self.everyone)
 
-    def warm(self, isolation: Isolation) -> None:
-        """Attempts of this isolation may come: want the shared worker, or as many others as can start at the
-        same time. A hint: what cannot be started, or ends, is wanted again when there is something for it."""
-        if isolation == "thread":
-            self._shared_wanted = True
-        else:
-            processors = len(os.sched_getaffinity(0))
-            self._wanted = max(self._wanted, min(self.capacity, processors, _MOST_WARM))
+    def warm(self, isolation: Isolation, now: float) -> None:
+        """Attempts of this isolation may come: start the shared worker, or as many others as can start at the same
+        time. A hint: what cannot be started now, or ends, is started when there is something for it."""
+        if self.restarts.problem is not None or now < self.restarts.next_start_at:
+            return
+        most = min(self._room, len(os.sched_getaffinity(0)), _MOST_WARM)
+        try:
+            if isolation == "thread" and self.shared is None:
+                self._begin(True, now)
+            while isolation != "thread" and len(self.own) < most:
+                self._begin(False, now)
+        except OSError as error:
+            _LOG.warning("no worker can be started ahead of work: %s", error)
 
     def want(self, orders: int, shared_orders: int, now: float) -> None:
         """Start what is needed for so many waiting orders, unless the last starts came to nothing a moment ago."""
-        starting = sum(not worker.ready for worker in self.own)
-        busy_leavers = sum(bool(worker.flights) for worker in self.leavers)
-        room = self.capacity - busy_leavers
-        needed = max(self._wanted, len(self.own) - starting + orders)
-        self._wanted = min(self.capacity, needed)
-        living = len(self.own) - starting
-        if self.restarts.problem is not None and 0 < room <= living and now >= self.restarts.next_start_at:
-            # all that there may be live: there is nothing to try
-            self.restarts.ready()
+        living = sum(worker.ready for worker in self.own)
+        self._wanted = min(self.capacity, max(self._wanted, living + orders))
+        if self.restarts.problem is not None and self._room <= living and now >= self.restarts.next_start_at:
+            self.restarts.nothing_to_try()
         given_up = self.restarts.problem is not None
         # after giving up, one is tried beyond those that live
-        most = min(living + 1 if given_up else self._wanted, room)
+        most = min(living + 1 if given_up else self._wanted, self._room)
         while len(self.own) < most and now >= self.restarts.next_start_at:
-            if not self._start(False, now) and not orders:
-                # what cannot be had is not asked for again before there is something for it
-                self._wanted = min(self._wanted, max(self.settings.minimum, len(self.own)))
-        wanted = shared_orders or self._shared_wanted
-        if wanted and self.shared is None and not given_up and now >= self.restarts.next_start_at:
+            self._start(False, now)
+        if shared_orders and self.shared is None and not given_up and now >= self.restarts.next_start_at:
             self._start(True, now)
-        self._shared_wanted = self._shared_wanted and self.shared is None
 
     @property
     def starts_missing(self) -> bool:
         """Whether there are fewer than wanted: look again at the next time for a start."""
-        return len(self.own) < self._wanted or self._shared_wanted or self.restarts.problem is not None
+        return len(self.own) < self._wanted or self.restarts.problem is not None
+
+    @property
+    def _room(self) -> int:
+        """How many workers of one attempt there may be beside those that leave and are not done."""
+        return self.capacity - sum(bool(worker.flights) for worker in self.leavers)
 
     def surplus(self, idle: list[Worker], now: float) -> list[Worker]:
         """Of the idle ones, longest idle first, those that have been so for long and are not needed warm."""
@@ -105,24 +107,26 @@ class Crew:
             since.append(self.shared.idle_since)
         return min(since, default=NEVER) + self.settings.idle_s
 
-    def _start(self, shared: bool, now: float) -> bool:
-        """Whether it could be."""
+    def _start(self, shared: bool, now: float) -> None:
         try:
-            if self._guard is None:
-                self._guard = self._start_guard()
-            self._count += 1
-            slots = max(_SHARED_SLOTS, 2 * self.capacity) if shared else _OWN_SLOTS
-            process = WorkerProcess(self.settings, f"{self._mark}.{self._count}", shared, slots)
+            self._begin(shared, now)
         except OSError as error:
-            self.restarts.not_started(f"a worker process cannot be started: {error}", self.any_ready, now)
-            return False
-        worker = Worker(process, shared, now + self.settings.start_timeout_s)
+            reason = f"a worker process cannot be started: {error}"
+            self.restarts.not_started(reason, self.any_ready, now, now)
+
+    def _begin(self, shared: bool, now: float) -> None:
+        """Raises OSError."""
+        if self._guard is None:
+            self._guard = self._start_guard()
+        self._count += 1
+        slots = max(_SHARED_SLOTS, 2 * self.capacity) if shared else _OWN_SLOTS
+        process = WorkerProcess(self.settings, f"{self._mark}.{self._count}", shared, slots)
+        worker = Worker(process, shared, now, now + self.settings.start_timeout_s)
         if shared:
             self.shared = worker
         else:
             self.own.append(worker)
         self._joined(worker)
-        return True
 
     def _start_guard(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in self.settings.environment.items() if name != MARK}
@@ -163,7 +167,8 @@ class Crew:
     def state(self) -> WorkersChanged | None:
         """The news, when it is any."""
         alive = sum(worker.ready for worker in self.own)
-        told = WorkersChanged(alive, self._wanted, self.restarts.count, self.restarts.problem)
+        wanted = max(self._wanted, alive)
+        told = WorkersChanged(alive, wanted, self.restarts.count, self.restarts.problem)
         if told == self._last_told:
             return None
         self._last_told = told

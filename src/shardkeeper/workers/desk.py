@@ -121,9 +121,12 @@ class Desk:
         queue, capacity = self.shared_queue, self._crew.capacity
         # again, where some of them could not be sent
         while (room := min(len(queue), len(shared.free), capacity - len(shared.flights))) > 0:
+            if any(map(_is_unread_large, shared.flights.values())):
+                return
             self._send([queue.popleft() for _ in range(room)], shared)
         # where long ones hold all places, the others wait here; after a shrinkage more hold them than there are
-        if sum(not one.short for one in shared.flights.values()) >= capacity:
+        long = [one for one in shared.flights.values() if not one.short]
+        if len(long) >= capacity or any(map(_is_unread_large, long)):
             return
         while several := self._next(
             queue, min(len(shared.free), capacity + self._ahead(queue) - len(shared.flights))
@@ -151,14 +154,18 @@ class Desk:
         now = time.monotonic()
         packets: list[bytes] = []
         places = self._crew.capacity if worker.shared else 1
-        for place, flight in enumerate(flights):
+        for place, flight in enumerate(flights, 1):
             found = self._packets_of(flight, worker, now)
-            if found and flight.large and len(worker.flights) > places:
-                # it could not be taken back, nor could what lies behind it
+            if flight.large and len(worker.flights) > places:
+                # it could not be taken back, so it does not go ahead
                 worker.release(flight)
-                self.queue_of(flight).extendleft(reversed(flights[place:]))
+                self._put_back(flights[place - 1 :])
                 break
             packets += found
+            if flight.large:
+                # nor could what lies behind it
+                self._put_back(flights[place:])
+                break
         if not packets:
             self.rest(worker)
             return
@@ -166,27 +173,34 @@ class Desk:
         if not worker.process.outbox.send(packets):
             self._watch(worker)
 
+    def _put_back(self, flights: list[Flight]) -> None:
+        for flight in reversed(flights):
+            self.queue_of(flight).appendleft(flight)
+
     def _packets_of(self, flight: Flight, worker: Worker, now: float) -> list[bytes]:
         """What is sent to the worker, which holds the order from now on; nothing where it has ended by that."""
         flight.slot = worker.free.pop()
         flight.short = self._pace.is_short(flight.order.entrypoint)
         try:
-            message = message_of(flight)
-            if worker.shared:
-                message["width"] = self._crew.capacity
-                message["short"] = flight.short
-            packets = packets_of(message)
+            packets = self._encoded(flight, worker)
+            if len(packets) > 1:
+                flight.large, flight.short = True, False
+                packets = self._encoded(flight, worker)
         except (TypeError, ValueError, RecursionError) as error:
             worker.free.append(flight.slot)
             self.end(flight, failed_unbegun("BadOrder", f"the context is not JSON: {error}"))
             return []
-        if len(packets) > 1:
-            # what lies behind it cannot be taken back before it is read
-            flight.large, flight.short = True, False
         worker.hold(flight, now)
         if isinstance(flight.order, AttemptOrder):
             worker.process.allow_frames(flight.order.result_limit_bytes)
         return packets
+
+    def _encoded(self, flight: Flight, worker: Worker) -> list[bytes]:
+        message = message_of(flight)
+        if worker.shared:
+            message["width"] = self._crew.capacity
+            message["short"] = flight.short
+        return packets_of(message)
 
     def rest(self, worker: Worker) -> None:
         """It has ended an order."""
@@ -211,7 +225,9 @@ class Desk:
 
     def take_back(self, worker: Worker) -> None:
         """What it has not taken from its queue waits again, before all others."""
-        if not worker.ready or not worker.flights or _has_unread_large(worker):
+        if not worker.ready or not worker.flights:
+            return
+        if any(map(_is_unread_large, worker.flights.values())):
             return
         for seq in reversed(worker.process.outbox.take_back()):
             flight = worker.flights.get(seq)
@@ -264,14 +280,12 @@ def _may_lie_behind(flight: Flight, entrypoint: str) -> bool:
     return flight.order.entrypoint == entrypoint and not flight.large
 
 
-def _has_unread_large(worker: Worker) -> bool:
-    """Whether one of several packets may still lie in its queue, in whole or in part."""
-    return any(
-        flight.large
-        and not (flight.begun or flight.importing)
-        and worker.process.page.begun(flight.slot, flight.seq) is None
-        for flight in worker.flights.values()
-    )
+def _is_unread_large(flight: Flight) -> bool:
+    """Whether it is of several packets, and some may still lie in its worker's queue."""
+    if not flight.large or flight.begun or flight.importing:
+        return False
+    worker = flight.worker
+    return worker is not None and worker.process.page.begun(flight.slot, flight.seq) is None
 
 
 def _all_short(worker: Worker) -> bool:

@@ -132,7 +132,6 @@ class Worker:
         "free",
         "idle_since",
         "kill_at",
-        "large",
         "leaving",
         "moved_at",
         "process",
@@ -140,11 +139,13 @@ class Worker:
         "reason",
         "shared",
         "silent",
+        "started_at",
     )
 
-    def __init__(self, process: WorkerProcess, shared: bool, ready_by: float) -> None:
+    def __init__(self, process: WorkerProcess, shared: bool, started_at: float, ready_by: float) -> None:
         self.process = process
         self.shared = shared
+        self.started_at = started_at
         self.ready = False
         self.leaving = False
         self.kill_at = ready_by

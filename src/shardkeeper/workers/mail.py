@@ -2,8 +2,8 @@
 
 The worker takes an order when it is free for it, and not before. So the node can give it the next orders ahead, and
 take them back whenever it likes: an order is in exactly one pair of hands, whatever state the worker is in, hung and
-dead included. An order too large for one packet goes in several, to a worker that holds nothing else; it is not taken
-back.
+dead included. An order too large for one packet goes in several; it may be read in part, so it is not taken back, and
+nothing is put behind it before it is read.
 """
 
 from __future__ import annotations

@@ -40,24 +40,31 @@ class Restarts:
         self._machines: deque[float] = deque()
         self._tasks: deque[float] = deque()
         self._in_vain = 0
+        self._noticed_at = 0.0
+        """When a start was last seen to have come to nothing."""
         self._given_up = 0
         self._given_up_at = 0.0
 
-    def died(self, reason: str, by_task: bool, was_ready: bool, others_live: bool, now: float) -> None:
-        """Unexpectedly. ``others_live``: there is another worker that is ready."""
+    def died(self, reason: str, by_task: bool, now: float) -> None:
+        """Unexpectedly, after it had become ready or by what it imported."""
         self.count += 1
         if by_task:
             self._space(now)
-        elif was_ready:
-            self._back_off(reason, now)
         else:
-            self.not_started(reason, others_live, now)
+            self._back_off(reason, now)
 
-    def not_started(self, reason: str, others_live: bool, now: float) -> None:
-        """A start came to nothing. Those that did together count once."""
-        if now >= self.next_start_at:
-            self._in_vain += 1
-        if self._in_vain >= _IN_VAIN and not others_live:
+    def died_unready(self, reason: str, others_live: bool, started_at: float, now: float) -> None:
+        """Unexpectedly, before it could do anything. ``others_live``: there is another worker that is ready."""
+        self.count += 1
+        self.not_started(reason, others_live, started_at, now)
+
+    def not_started(self, reason: str, others_live: bool, started_at: float, now: float) -> None:
+        """A start came to nothing. Those that were under way when the last one did count with it."""
+        if started_at < self._noticed_at:
+            return
+        self._noticed_at = now
+        self._in_vain += 1
+        if self.problem is not None or (self._in_vain >= _IN_VAIN and not others_live):
             self._give_up(reason, now)
         else:
             self._back_off(reason, now)
@@ -67,6 +74,12 @@ class Restarts:
         self._in_vain = 0
         if self.problem is not None:
             _LOG.warning("a worker lives again: this node takes work")
+            self.problem = None
+
+    def nothing_to_try(self) -> None:
+        """After a cool-down all workers that there may be live: work is taken again until one dies."""
+        if self.problem is not None:
+            _LOG.warning("the workers that are left live: this node takes work")
             self.problem = None
 
     def _back_off(self, reason: str, now: float) -> None:
@@ -84,7 +97,7 @@ class Restarts:
             self._given_up = 0
         self._delay(now, min(_LONGEST_COOL_DOWN_S, _FIRST_COOL_DOWN_S * 2.0 ** min(self._given_up, 10)))
         self._given_up += 1
-        self._given_up_at = now
+        self._given_up_at = self._noticed_at = now
         self._machines.clear()
         self.problem = reason
         _LOG.error(

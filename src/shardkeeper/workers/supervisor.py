@@ -64,7 +64,7 @@ class Supervisor:
         self._numbers = itertools.count(1)
         self._look_at = 0.0
         self._quick: list[Worker] = []
-        """Whose short attempts ended in this turn, once for each."""
+        """Whose short attempts ended in this turn: a worker for each attempt."""
         self._closing = False
         self._close_at = NEVER
         tell = self._said.append
@@ -170,7 +170,7 @@ class Supervisor:
 
     def warm(self, isolation: Isolation) -> None:
         if not self._closing:
-            self.crew.warm(isolation)
+            self.crew.warm(isolation, time.monotonic())
 
     def submit(self, orders: Sequence[AttemptOrder]) -> None:
         if self._closing:
