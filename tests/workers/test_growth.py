@@ -98,6 +98,24 @@ def test_what_cannot_be_started_on_a_hint_is_no_trouble(
     assert hall.run("Simple", {"returns": 1}, isolation=isolation).result == 1
 
 
+def test_what_cannot_be_started_is_not_tried_for_when_nothing_waits_any_more(
+    open_hall: OPEN_HALL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall = open_hall(capacity=8, minimum=1, restart_intensity=10_000)
+    hall.wait(WorkersChanged, lambda event: event.alive == 1)
+
+    def start(*given: Any) -> WorkerProcess:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(crew, "WorkerProcess", start)
+    hall.workers.submit(*(hall.order("Simple", {"returns": number}) for number in range(40)))
+    hall.wait(WorkersChanged, lambda event: event.wanted == 8)
+    supervisor = hall.workers._supervisor
+    assert supervisor is not None
+    wait_until(lambda: not supervisor.crew.starts_missing)
+    assert supervisor.crew.restarts.problem is None
+
+
 def test_those_that_die_after_a_hint_before_they_can_do_anything_are_not_started_again(
     open_hall: OPEN_HALL,
 ) -> None:

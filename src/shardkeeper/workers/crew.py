@@ -69,6 +69,9 @@ class Crew:
         """Start what is needed for so many waiting orders, unless the last starts came to nothing a moment ago."""
         living = sum(worker.ready for worker in self.own)
         self._wanted = min(self.capacity, max(self._wanted, living + orders))
+        if self.restarts.in_vain and not orders:
+            # what cannot be had is not tried for again before there is something for it
+            self._wanted = min(self._wanted, max(self.settings.minimum, len(self.own)))
         if self.restarts.problem is not None and self._room <= living and now >= self.restarts.next_start_at:
             self.restarts.nothing_to_try()
         given_up = self.restarts.problem is not None

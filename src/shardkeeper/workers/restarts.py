@@ -45,6 +45,11 @@ class Restarts:
         self._given_up = 0
         self._given_up_at = 0.0
 
+    @property
+    def in_vain(self) -> bool:
+        """Whether the last start came to nothing."""
+        return self._in_vain > 0
+
     def died(self, reason: str, by_task: bool, now: float) -> None:
         """Unexpectedly, after it had become ready or by what it imported."""
         self.count += 1
