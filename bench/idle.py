@@ -1,8 +1,9 @@
 """What processors do while they are idle.
 
 On a virtual machine an idle processor that halts is given away by its host. Waking it takes time, and what it does next
-takes longer, as its caches belonged to others meanwhile. Short waits (for a flush, for an answer) are made of that.
-Kernels therefore poll for a while before they halt (200 µs where nobody has changed it); some hosts have that off.
+takes longer, presumably as its caches belonged to others meanwhile. Short waits (for a flush, for an answer) are made
+of that. Kernels therefore poll for a while before they halt (200 µs where nobody has changed it); some hosts have that
+off.
 """
 
 from __future__ import annotations

@@ -182,17 +182,23 @@ def test_behind_an_order_of_several_packets_that_runs_another_is_stopped_unbegun
     assert hall.ending(large).status is EndingStatus.COMPLETED
 
 
+def frozen_and_other(hall: Hall, isolation: str) -> tuple[Worker, str]:
+    """The worker of an isolation, which does nothing any more, and the other isolation, whose worker is there, too."""
+    warm(hall, isolation)
+    take_for_short(hall)
+    (worker,) = [one for one in workers_of(hall) if one.shared == (isolation == "thread")]
+    other = "thread" if isolation == "process" else "process"
+    hall.run("Turns", isolation=other)
+    freeze(worker.process.pid)
+    return worker, other
+
+
 @ISOLATIONS
 def test_nothing_goes_ahead_to_one_that_holds_an_order_of_several_packets(
     open_hall: OPEN_HALL, isolation: str
 ) -> None:
     hall = open_hall(capacity=1)
-    warm(hall, isolation)
-    take_for_short(hall)
-    (worker,) = [one for one in workers_of(hall) if one.shared == (isolation == "thread")]
-    other = "thread" if isolation == "process" else "process"
-    hall.run("Turns", isolation=other)  # its worker is there
-    freeze(worker.process.pid)
+    worker, other = frozen_and_other(hall, isolation)
     large = hall.submit("Turns", {"returns": 0, "text": LARGE}, isolation=isolation)
     small = [hall.submit("Turns", {"returns": number}, isolation=isolation) for number in (1, 2)]
     hall.run("Turns", isolation=other)
@@ -204,12 +210,7 @@ def test_nothing_goes_ahead_to_one_that_holds_an_order_of_several_packets(
 @ISOLATIONS
 def test_an_order_of_several_packets_does_not_go_ahead(open_hall: OPEN_HALL, isolation: str) -> None:
     hall = open_hall(capacity=1)
-    warm(hall, isolation)
-    take_for_short(hall)
-    (worker,) = [one for one in workers_of(hall) if one.shared == (isolation == "thread")]
-    other = "thread" if isolation == "process" else "process"
-    hall.run("Turns", isolation=other)  # its worker is there
-    freeze(worker.process.pid)
+    worker, other = frozen_and_other(hall, isolation)
     small = [hall.order("Turns", {"returns": number}, isolation=isolation) for number in range(3)]
     large = hall.order("Turns", {"returns": 3, "text": LARGE}, isolation=isolation)
     last = hall.order("Turns", {"returns": 4}, isolation=isolation)
@@ -224,11 +225,7 @@ def test_an_order_of_several_packets_does_not_go_ahead(open_hall: OPEN_HALL, iso
 @ISOLATIONS
 def test_an_order_of_several_packets_is_not_taken_back(open_hall: OPEN_HALL, isolation: str) -> None:
     hall = open_hall(capacity=1)
-    warm(hall, isolation)
-    (worker,) = [one for one in workers_of(hall) if one.shared == (isolation == "thread")]
-    other = "thread" if isolation == "process" else "process"
-    hall.run("Turns", isolation=other)  # its worker is there
-    freeze(worker.process.pid)
+    worker, other = frozen_and_other(hall, isolation)
     large = hall.submit("Turns", {"returns": 1, "text": LARGE}, isolation=isolation)
     wait_until(lambda: bool(worker.flights))
     hall.workers.take_back(large.key, 1)

@@ -98,6 +98,17 @@ def test_what_cannot_be_started_on_a_hint_is_no_trouble(
     assert hall.run("Simple", {"returns": 1}, isolation=isolation).result == 1
 
 
+def test_a_shared_worker_that_leaves_takes_no_other_s_place(open_hall: OPEN_HALL) -> None:
+    hall = open_hall(capacity=1)
+    waits = {"do": "wait", "file": str(hall.folder / "go")}
+    runs = hall.submit("Turns", waits, isolation="thread")
+    hall.told("waiting-0")
+    hall.workers.recycle()
+    assert hall.run("Simple", {"returns": 1}).result == 1
+    (hall.folder / "go").touch()
+    assert hall.ending(runs).status is EndingStatus.COMPLETED
+
+
 def test_what_cannot_be_started_is_not_tried_for_when_nothing_waits_any_more(
     open_hall: OPEN_HALL, monkeypatch: pytest.MonkeyPatch
 ) -> None:

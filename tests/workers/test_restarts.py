@@ -59,6 +59,14 @@ def test_starts_that_come_to_nothing_together_count_once_however_far_apart_they_
     assert one.next_start_at == pytest.approx(now - 4.0 + 5.0), "the first cool-down"
 
 
+def test_one_that_was_started_in_the_instant_of_another_s_failure_counts_with_it() -> None:
+    one = restarts(intensity=0)
+    one.not_started("no memory", others_live=True, started_at=100.0, now=100.0)
+    until = one.next_start_at
+    one.not_started("no memory", others_live=True, started_at=100.0, now=101.0)
+    assert one.next_start_at == until
+
+
 def test_after_a_cool_down_one_start_that_comes_to_nothing_is_enough_whoever_lives() -> None:
     one = restarts(intensity=3)
     for _ in range(4):

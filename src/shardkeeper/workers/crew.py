@@ -89,8 +89,8 @@ class Crew:
 
     @property
     def _room(self) -> int:
-        """How many workers of one attempt there may be beside those that leave and are not done."""
-        return self.capacity - sum(bool(worker.flights) for worker in self.leavers)
+        """How many workers of one attempt there may be beside those of them that leave and are not done."""
+        return self.capacity - sum(bool(one.flights) and not one.shared for one in self.leavers)
 
     def surplus(self, idle: list[Worker], now: float) -> list[Worker]:
         """Of the idle ones, longest idle first, those that have been so for long and are not needed warm."""

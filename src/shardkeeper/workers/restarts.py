@@ -14,6 +14,7 @@ A death is a task's when an attempt that had begun, or an import, is to blame, e
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -40,7 +41,7 @@ class Restarts:
         self._machines: deque[float] = deque()
         self._tasks: deque[float] = deque()
         self._in_vain = 0
-        self._noticed_at = 0.0
+        self._noticed_at = -math.inf
         """When a start was last seen to have come to nothing."""
         self._given_up = 0
         self._given_up_at = 0.0
@@ -65,7 +66,7 @@ class Restarts:
 
     def not_started(self, reason: str, others_live: bool, started_at: float, now: float) -> None:
         """A start came to nothing. Those that were under way when the last one did count with it."""
-        if started_at < self._noticed_at:
+        if started_at <= self._noticed_at:
             return
         self._noticed_at = now
         self._in_vain += 1
